@@ -1,0 +1,143 @@
+// The build: `dotnet fsi build.fsx -- TARGET`. No packages, so that it starts at once.
+open System
+open System.Diagnostics
+open System.IO
+open System.Xml.Linq
+
+let root = __SOURCE_DIRECTORY__
+let results = Path.Combine(root, "artifacts", "test-results")
+let server = "src/Conduit.Server"
+let unitSuites = [ "tests/Conduit.Core.Tests"; "tests/Conduit.Server.Tests" ]
+let systemSuite = "tests/Conduit.System.Tests"
+
+/// The file that a suite leaves its counts in.
+let resultsOf (suite: string) =
+    Path.GetFileName(suite: string) + ".trx"
+
+/// Runs a program in the root of the repository, its output going where ours goes; gives its exit code.
+let execute (program: string) (arguments: string list) =
+    let start = ProcessStartInfo(program, arguments, WorkingDirectory = root)
+    use child = Process.Start start
+    child.WaitForExit()
+    child.ExitCode
+
+let dotnet arguments = execute "dotnet" arguments
+
+/// Runs the steps in turn until one fails; gives the exit code of the last that ran.
+let inTurn (steps: (unit -> int) list) =
+    (0, steps) ||> List.fold (fun code step -> if code = 0 then step () else code)
+
+let build () =
+    dotnet [ "build"; "Conduit.sln"; "-c"; "Release"; "-v"; "quiet" ]
+
+let restoreTools () =
+    dotnet [ "tool"; "restore"; "-v"; "quiet" ]
+
+/// Runs a suite that has been built and leaves its counts in `results`.
+let test extra suite =
+    let logging = [
+        "--logger"
+        "trx;LogFileName=" + resultsOf suite
+        "--logger"
+        "console;verbosity=normal"
+    ]
+
+    let run = [ "test"; suite; "-c"; "Release"; "--no-build"; "--results-directory"; results ]
+    dotnet (run @ logging @ extra)
+
+/// All suites run, also when one of them fails.
+let testAll extra suites =
+    suites |> List.map (test extra) |> List.fold max 0
+
+let forget (suites: string list) =
+    Directory.CreateDirectory results |> ignore
+
+    for suite in suites do
+        File.Delete(Path.Combine(results, resultsOf suite))
+
+    0
+
+let counts (file: string) =
+    let counters =
+        XDocument.Load(file).Descendants()
+        |> Seq.find (fun element -> element.Name.LocalName = "Counters")
+
+    let value (name: string) =
+        int (counters.Attribute(XName.Get name).Value)
+
+    value "passed", value "executed" - value "passed"
+
+/// One line that sums up every suite that ran; a suite that left no counts is a failure.
+let summary () =
+    let files =
+        unitSuites @ [ systemSuite ]
+        |> List.map (fun suite -> Path.Combine(results, resultsOf suite))
+
+    let found, missing = files |> List.partition File.Exists
+    let passed, failed = found |> List.map counts |> List.unzip
+    let failed = List.sum failed + missing.Length
+
+    for file in missing do
+        printfn "no results: %s" (Path.GetFileNameWithoutExtension(file: string))
+
+    printfn "%d passed, %d failed" (List.sum passed) failed
+    if failed = 0 then 0 else 1
+
+let clean () =
+    for directory in [ "artifacts" ] do
+        let path = Path.Combine(root, directory)
+
+        if Directory.Exists path then
+            Directory.Delete(path, recursive = true)
+
+    0
+
+let sources = [ "src"; "tests"; "build.fsx" ]
+
+/// Name, what it does, and what it runs with the arguments that follow the name.
+let targets: (string * string * (string list -> int)) list = [
+    "run",
+    "the demo: three backends, a balancer on 3030, a small load, a live table",
+    (fun rest -> dotnet ([ "run"; "--project"; server; "-c"; "Release"; "--"; "demo" ] @ rest))
+    "test",
+    "all tests that need only the SDK",
+    (fun rest -> inTurn [ (fun () -> forget unitSuites); build; (fun () -> testAll rest unitSuites) ])
+    "test-system",
+    "tests against real programs; on Debian, as root, it installs those that are missing",
+    (fun rest ->
+        inTurn [
+            (fun () -> forget [ systemSuite ])
+            (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
+            build
+            (fun () -> test rest systemSuite)
+        ])
+    "summary", "sums up the suites that ran", (fun _ -> summary ())
+    "format",
+    "formats all sources",
+    (fun _ -> inTurn [ restoreTools; (fun () -> dotnet ("fantomas" :: sources)) ])
+    "check-format",
+    "fails when a source is not formatted",
+    (fun _ -> inTurn [ restoreTools; (fun () -> dotnet ("fantomas" :: "--check" :: sources)) ])
+    "publish",
+    "the program in artifacts/publish/conduit",
+    (fun rest -> dotnet ([ "publish"; server; "-c"; "Release"; "-o"; "artifacts/publish" ] @ rest))
+    "clean", "removes all that was built", (fun _ -> clean ())
+]
+
+let usage () =
+    printfn "dotnet fsi build.fsx -- TARGET\n"
+
+    for name, description, _ in targets do
+        printfn "  %-14s %s" name description
+
+    0
+
+match fsi.CommandLineArgs |> Array.toList |> List.tail |> List.filter ((<>) "--") with
+| [] -> exit (usage ())
+| name :: rest ->
+    match targets |> List.tryFind (fun (target, _, _) -> target = name) with
+    | Some(_, _, run) -> exit (run rest)
+    | None ->
+        eprintfn "There is no target '%s'.\n" name
+        usage () |> ignore
+        exit 1

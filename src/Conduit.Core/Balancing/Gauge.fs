@@ -1,0 +1,59 @@
+namespace Conduit
+
+open System.Threading
+
+/// IMPURE: atomic cells. The live figures of one backend, read and written by requests without locks.
+/// A gauge belongs to a backend's identity and is shared by every snapshot that the backend is in.
+[<Sealed>]
+type Gauge() =
+    let mutable inFlight = 0
+    let mutable streak = 0
+    let mutable requests = 0L
+    let mutable failures = 0L
+    let latency = Histogram()
+
+    /// Requests that have been sent to the backend and have not ended.
+    member _.InFlight = Volatile.Read &inFlight
+
+    /// Tries that were begun, since the backend joined.
+    member _.Requests = Volatile.Read &requests
+
+    /// Tries that ended in a failure of the backend, since it joined.
+    member _.Failures = Volatile.Read &failures
+
+    /// How long answered requests took, from their sending to the last byte of the response.
+    member _.Latency = latency
+
+    /// Counts one more request in flight.
+    member _.Acquire() =
+        Interlocked.Increment &inFlight |> ignore
+        Interlocked.Increment &requests |> ignore
+
+    /// Counts one more request in flight if there are still `seen` of them.
+    member _.TryAcquire seen =
+        if Interlocked.CompareExchange(&inFlight, seen + 1, seen) = seen then
+            Interlocked.Increment &requests |> ignore
+            true
+        else
+            false
+
+    /// Counts one request less in flight.
+    member _.Release() =
+        Interlocked.Decrement &inFlight |> ignore
+
+    /// Notes a failure of the backend.
+    member _.Failed() =
+        Interlocked.Increment &streak |> ignore
+        Interlocked.Increment &failures |> ignore
+
+    /// Notes a success, and says whether it ended a streak of failures.
+    member _.Succeeded() =
+        Volatile.Read &streak <> 0 && Interlocked.Exchange(&streak, 0) <> 0
+
+/// IMPURE: an atomic counter. Numbers the choices of a pool; survives snapshots like a gauge does.
+[<Sealed>]
+type Turn() =
+    let mutable next = -1L
+
+    /// 0, 1, 2, ...
+    member _.Next() = uint64 (Interlocked.Increment &next)

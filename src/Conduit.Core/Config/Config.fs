@@ -1,0 +1,102 @@
+namespace Conduit
+
+open System
+open System.Net
+
+/// A text that must not be shown: logs and printed configurations get its mask.
+[<Struct; CustomEquality; NoComparison; StructuredFormatDisplay("********")>]
+type Secret =
+    private
+    | Secret of string
+
+    /// The text itself, for comparing and nothing else.
+    member this.Reveal() =
+        let (Secret text) = this
+        text
+
+    override _.ToString() = "********"
+
+    override this.Equals other =
+        match other with
+        | :? Secret as that -> this.Reveal() = that.Reveal()
+        | _ -> false
+
+    override this.GetHashCode() = this.Reveal().GetHashCode()
+
+[<RequireQualifiedAccess>]
+module Secret =
+
+    /// The fewest characters that a token may have.
+    let shortestToken = 16
+
+    /// A token of at least 16 characters that a header can carry. The fault never shows the text.
+    let token where (text: string) : Result<Secret, Fault> =
+        let remedy =
+            $"use at least {shortestToken} letters, digits or punctuation marks, as `openssl rand -hex 32` makes them"
+
+        if text.Length < shortestToken then
+            Error(Fault.create where $"the token is shorter than {shortestToken} bytes" remedy)
+        elif text |> Seq.exists (fun c -> c <= ' ' || c > '~') then
+            Error(Fault.create where "the token has a character that a header cannot carry" remedy)
+        else
+            Ok(Secret text)
+
+[<RequireQualifiedAccess>]
+type LogFormat =
+    | Text
+    | Json
+
+[<RequireQualifiedAccess>]
+type LogLevel =
+    | Debug
+    | Info
+    | Warning
+    | Error
+
+/// The admin port.
+type AdminConfig = {
+    EndPoint: IPEndPoint
+    /// Whether somebody asked for this port; a default port that is taken is only a warning.
+    Asked: bool
+    Token: Secret option
+    /// Names, besides addresses and localhost, by which browsers may call it.
+    Hosts: string list
+}
+
+/// A pool as configured.
+type PoolConfig = {
+    Name: PoolName
+    Settings: PoolSettings
+    Backends: BackendSpec list
+}
+
+/// All that a running balancer goes by; every value in it is valid.
+type Config = {
+    Listen: IPEndPoint
+    Admin: AdminConfig option
+    /// At least one, with different names.
+    Pools: PoolConfig list
+    /// Their pools are among `Pools`; no two match the same or have the same name.
+    Routes: Route list
+    /// How long requests in flight may take to finish when the program is told to stop.
+    DrainTimeout: TimeSpan
+    /// A path of the traffic port that answers with the statistics.
+    StatsPath: string option
+    /// Whether `X-Forwarded-*` from clients is believed.
+    TrustForwarded: bool
+    LogFormat: LogFormat
+    LogLevel: LogLevel
+    /// What the file asks for that is accepted, but has no effect yet.
+    NotYet: Fault list
+}
+
+[<RequireQualifiedAccess>]
+module Config =
+
+    let defaultPort = 3030
+    let defaultAdminPort = 8090
+    let defaultDrainTimeout = TimeSpan.FromSeconds 10.0
+
+    /// The pool of that name, if it is configured.
+    let pool name config =
+        config.Pools |> List.tryFind (fun pool -> pool.Name = name)

@@ -1,0 +1,133 @@
+namespace Conduit
+
+/// Every key that a configuration may have. The readers refuse what is not here, and tests hold the
+/// documentation and the schema against it.
+[<RequireQualifiedAccess>]
+module Keys =
+
+    let listener = [ "host"; "port"; "tls" ]
+
+    let tls = [
+        "enabled"
+        "cert_file"
+        "key_file"
+        "reload_interval"
+        "min_version"
+        "max_version"
+        "cipher_suites"
+    ]
+
+    let admin = [ "host"; "port"; "token"; "hosts" ]
+
+    let log = [ "format"; "level" ]
+
+    let circuitBreaker = [ "enabled"; "failure_threshold"; "reset_timeout"; "half_open_limit" ]
+
+    let stickySession = [
+        "enabled"
+        "type"
+        "cookie_name"
+        "timeout"
+        "ttl"
+        "max_sessions"
+        "cleanup_interval"
+    ]
+
+    let rateLimit = [ "enabled"; "rate"; "burst"; "by" ]
+
+    let metrics = [ "prometheus" ]
+
+    let prometheus = [ "enabled"; "path" ]
+
+    let backend = [ "id"; "url"; "weight" ]
+
+    let healthCheck = [ "type"; "path"; "interval"; "timeout"; "rise"; "fall"; "failure_threshold" ]
+
+    let retry = [
+        "max_retries"
+        "initial_interval"
+        "max_interval"
+        "multiplier"
+        "randomization"
+    ]
+
+    let timeouts = [ "connect"; "response"; "idle" ]
+
+    /// The keys of a pool; at the top of a configuration they describe the pool `default`.
+    let pool = [ "strategy"; "algorithm"; "backends"; "health_check"; "retry"; "timeouts" ]
+
+    let route = [
+        "name"
+        "host"
+        "path"
+        "methods"
+        "headers"
+        "query"
+        "pool"
+        "strip_prefix"
+        "add_prefix"
+        "request_headers"
+        "response_headers"
+        "timeouts"
+    ]
+
+    let routeTimeouts = [ "response"; "idle" ]
+
+    let headerEdits = [ "set"; "remove" ]
+
+    /// The keys at the top, but for those of a pool.
+    let root = [
+        "listen"
+        "server"
+        "lb_port"
+        "admin"
+        "pools"
+        "routes"
+        "circuit_breaker"
+        "sticky_session"
+        "rate_limit"
+        "metrics"
+        "drain_timeout"
+        "stats_path"
+        "trust_forwarded"
+        "log"
+    ]
+
+    /// The sections that a pool has, in it or at the top.
+    let private ofPool = [
+        "backends[]", backend
+        "health_check", healthCheck
+        "retry", retry
+        "timeouts", timeouts
+    ]
+
+    /// Every section with its keys. `[]` stands for each item of a list, NAME for a name that the
+    /// operator chooses.
+    let sections: (string * string list) list = [
+        "", root @ pool
+        "listen", listener
+        "listen.tls", tls
+        "server", listener
+        "server.tls", tls
+        "admin", admin
+        "circuit_breaker", circuitBreaker
+        "sticky_session", stickySession
+        "rate_limit", rateLimit
+        "metrics", metrics
+        "metrics.prometheus", prometheus
+        "log", log
+        "routes[]", route
+        "routes[].timeouts", routeTimeouts
+        "routes[].request_headers", headerEdits
+        "routes[].response_headers", headerEdits
+        "pools", [ "NAME" ]
+        "pools.NAME", pool
+        yield! ofPool
+        yield! ofPool |> List.map (fun (section, keys) -> $"pools.NAME.{section}", keys)
+    ]
+
+    /// The path of every key.
+    let paths = [
+        for section, keys in sections do
+            for key in keys -> if section = "" then key else $"{section}.{key}"
+    ]

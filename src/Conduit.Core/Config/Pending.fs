@@ -1,0 +1,156 @@
+namespace Conduit
+
+open FsToolkit.ErrorHandling
+
+/// Sections whose feature is not there yet: validated like any other, so that a file that is right
+/// today is right when the feature comes, and told of, so that nothing is ignored in silence.
+[<RequireQualifiedAccess>]
+module Pending =
+
+    let private some reader : ReadText<unit> =
+        fun where text -> reader where text |> Result.map ignore
+
+    let private duration: ReadText<unit> = some Duration.parse
+    let private count: ReadText<unit> = some (Scalars.whole 1 System.Int32.MaxValue)
+    let private text: ReadText<unit> = some Scalars.string
+
+    let private tlsVersion: ReadText<unit> =
+        Scalars.oneOf [ "tls10", (); "tls11", (); "tls12", (); "tls13", () ]
+
+    /// Checks the single values of a section.
+    let private check (values: (string * ReadText<unit>) list) place : Validation<unit, Fault> =
+        values
+        |> List.traverseValidationA (fun (key, reader) -> Place.value key reader () place)
+        |> Validation.map ignore
+
+    let private notYet place what = [
+        Fault.create
+            (Place.where place)
+            $"{what} is not there yet"
+            "it has no effect: remove the section until then"
+    ]
+
+    /// A section that is on unless its `enabled` says no.
+    let private optIn what (fallback: bool) known values key place : Validation<Fault list, Fault> =
+        place
+        |> Place.section
+            key
+            (fun section -> validation {
+                let! () = Place.onlyKnown known section
+                and! () = check values section
+                and! on = Place.value "enabled" Scalars.boolean fallback section
+                return if on then notYet section what else []
+            })
+            []
+
+    let circuitBreaker =
+        optIn
+            "the circuit breaker"
+            true
+            Keys.circuitBreaker
+            [
+                "failure_threshold", count
+                "reset_timeout", duration
+                "half_open_limit", count
+            ]
+            "circuit_breaker"
+
+    let stickySession =
+        optIn
+            "session stickiness"
+            false
+            Keys.stickySession
+            [
+                "type", some (Scalars.oneOf [ "ip", (); "cookie", () ])
+                "cookie_name", text
+                "timeout", duration
+                "ttl", duration
+                "max_sessions", count
+                "cleanup_interval", duration
+            ]
+            "sticky_session"
+
+    let rateLimit =
+        optIn "rate limiting" true Keys.rateLimit [ "rate", count; "burst", count; "by", text ] "rate_limit"
+
+    let metrics place =
+        place
+        |> Place.section
+            "metrics"
+            (fun section -> validation {
+                let! () = Place.onlyKnown Keys.metrics section
+
+                and! found =
+                    optIn
+                        "the Prometheus endpoint"
+                        false
+                        Keys.prometheus
+                        [ "path", some Scalars.path ]
+                        "prometheus"
+                        section
+
+                return found
+            })
+            []
+
+    /// What the section `retry` of a pool says besides the number of retries.
+    let backOff pool : Validation<Fault list, Fault> =
+        let values = [
+            "initial_interval", duration
+            "max_interval", duration
+            "multiplier", some (Scalars.number 1.0 100.0)
+            "randomization", some (Scalars.number 0.0 1.0)
+        ]
+
+        pool
+        |> Place.section
+            "retry"
+            (fun retry -> validation {
+                let! () = Place.onlyKnown Keys.retry retry
+                and! () = check values retry
+
+                return
+                    values
+                    |> List.choose (fun (key, _) -> Place.tryFind key retry)
+                    |> List.collect (fun found -> notYet found "back-off between retries")
+            })
+            []
+
+    /// TLS that is asked for and not there is an error whatever the file: nobody wants it to be missing
+    /// unseen.
+    let tls place : Validation<unit, Fault> =
+        let values = [
+            "cert_file", text
+            "key_file", text
+            "reload_interval", duration
+            "min_version", tlsVersion
+            "max_version", tlsVersion
+        ]
+
+        place
+        |> Place.section
+            "tls"
+            (fun section -> validation {
+                let! () = Place.onlyKnown Keys.tls section
+                and! () = check values section
+
+                and! _ =
+                    Place.items "cipher_suites" section
+                    |> Result.bind (List.traverseValidationA (Place.read text))
+
+                and! on = Place.value "enabled" Scalars.boolean false section
+
+                let! () =
+                    if on then
+                        Error [
+                            Place.fault
+                                section
+                                "TLS is not there yet"
+                                "set enabled to false, or remove the section"
+                        ]
+                    else
+                        Ok()
+
+                return ()
+            })
+            ()

@@ -1,0 +1,262 @@
+namespace Conduit
+
+open System
+open System.Net
+open FsToolkit.ErrorHandling
+
+/// Reads a whole configuration: Conduit's own shape and the three that existing systems use, which are
+/// subsets of it under a few other names.
+[<RequireQualifiedAccess>]
+module ReadConfig =
+
+    /// `listen` or `server`: `host`, `port` and `tls`, or a text such as `:3332`.
+    let private listener key (root: Place) : Validation<IPAddress option * int option, Fault> =
+        match Place.tryFind key root with
+        | None -> Ok(None, None)
+        | Some place ->
+            match place.Node.Value with
+            | NodeValue.Scalar _ ->
+                place
+                |> Place.read Scalars.listen
+                |> Validation.map (fun (host, port) -> host, Some port)
+            | _ -> validation {
+                let! () = Place.onlyKnown Keys.listener place
+                and! host = place |> Place.optional "host" Scalars.address
+                and! port = place |> Place.optional "port" Scalars.port
+                and! () = Pending.tls place
+                return host, port
+              }
+
+    let private listen (root: Place) : Validation<IPEndPoint, Fault> = validation {
+        let! host, port = listener "listen" root
+        and! serverHost, serverPort = listener "server" root
+        and! goStyle = root |> Place.optional "lb_port" Scalars.listen
+        and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
+
+        let goHost, goPort =
+            goStyle |> Option.map fst |> Option.flatten, goStyle |> Option.map snd
+
+        return
+            IPEndPoint(
+                host
+                |> Option.orElse serverHost
+                |> Option.orElse goHost
+                |> Option.defaultValue IPAddress.Any,
+                port
+                |> Option.orElse serverPort
+                |> Option.orElse goPort
+                |> Option.defaultValue Config.defaultPort
+            )
+    }
+
+    let private token (readSecret: string -> Result<string, string>) : ReadText<Secret> =
+        fun where text ->
+            let revealed =
+                if text.StartsWith "file:" then
+                    readSecret (text.Substring 5)
+                    |> Result.mapError (fun why -> Fault.create where why "name a file that can be read")
+                    |> Result.map _.TrimEnd('\r', '\n')
+                else
+                    Ok text
+
+            revealed |> Result.bind (Secret.token where)
+
+    let private adminOf readSecret (place: Place) : Validation<AdminConfig option, Fault> = validation {
+        let! () = Place.onlyKnown Keys.admin place
+        and! host = place |> Place.optional "host" Scalars.address
+        and! port = place |> Place.optional "port" (Scalars.whole 0 65535)
+        and! token = place |> Place.optional "token" (token readSecret)
+
+        and! hosts =
+            Place.items "hosts" place
+            |> Result.bind (List.traverseValidationA (Place.read Scalars.string))
+
+        let address = host |> Option.defaultValue IPAddress.Loopback
+        let number = port |> Option.defaultValue Config.defaultAdminPort
+
+        let! () =
+            match host, token with
+            | Some host, None when port <> Some 0 && not (IPAddress.IsLoopback host) ->
+                Error [
+                    Place.fault
+                        place
+                        $"the admin port is open to others on {host}, without a token"
+                        "set admin.token (16 characters or more), or bind it to 127.0.0.1"
+                ]
+            | _ -> Ok()
+
+        return
+            if number = 0 then
+                None
+            else
+                Some {
+                    EndPoint = IPEndPoint(address, number)
+                    Asked = host.IsSome || port.IsSome
+                    Token = token
+                    Hosts = hosts
+                }
+    }
+
+    let private defaultAdmin = {
+        EndPoint = IPEndPoint(IPAddress.Loopback, Config.defaultAdminPort)
+        Asked = false
+        Token = None
+        Hosts = []
+    }
+
+    let private named (root: Place) : Validation<PoolConfig list, Fault> =
+        root
+        |> Place.section
+            "pools"
+            (Place.children
+             >> Result.bind (
+                 List.traverseValidationA (fun (key, place) -> validation {
+                     let! name = PoolName.create (Place.where place) key |> Result.mapError List.singleton
+                     and! () = Place.onlyKnown Keys.pool place
+                     and! pool = ReadPool.read PoolName.defaultPool place
+                     return { pool with Name = name }
+                 })
+             ))
+            []
+
+    let private hasFlatPool (root: Place) =
+        Keys.pool |> List.exists (fun key -> (Place.tryFind key root).IsSome)
+
+    /// The pools: `default` when the flat form describes it, and the named ones.
+    let private pools (root: Place) : Validation<PoolConfig list, Fault> =
+        let section = Place.tryFind "pools" root
+
+        let namedDefault =
+            section
+            |> Option.bind (Place.tryFind (PoolName.value PoolName.defaultPool))
+            |> Option.filter (fun _ -> hasFlatPool root)
+
+        validation {
+            let! named = named root
+
+            and! flat =
+                // Also when there is no pool at all, for the fault that this is.
+                if hasFlatPool root || section.IsNone then
+                    ReadPool.read PoolName.defaultPool root |> Validation.map List.singleton
+                else
+                    Ok []
+
+            and! () =
+                match namedDefault with
+                | None -> Ok()
+                | Some place ->
+                    Error [
+                        Place.fault
+                            place
+                            "the pool default is described here and at the top"
+                            "move the keys at the top into pools.default"
+                    ]
+
+            let! () =
+                match section, named @ flat with
+                | Some section, [] -> Error [ Place.fault section "names no pool" "describe at least one" ]
+                | _ -> Ok()
+
+            return flat @ named
+        }
+
+    let private log (root: Place) : Validation<LogFormat * LogLevel, Fault> =
+        let formats = [ "text", LogFormat.Text; "json", LogFormat.Json ]
+
+        let levels = [
+            "debug", LogLevel.Debug
+            "info", LogLevel.Info
+            "warning", LogLevel.Warning
+            "error", LogLevel.Error
+        ]
+
+        root
+        |> Place.section
+            "log"
+            (fun place -> validation {
+                let! () = Place.onlyKnown Keys.log place
+                and! format = place |> Place.value "format" (Scalars.oneOf formats) LogFormat.Text
+                and! level = place |> Place.value "level" (Scalars.oneOf levels) LogLevel.Info
+                return format, level
+            })
+            (LogFormat.Text, LogLevel.Info)
+
+    let private pending (root: Place) : Validation<Fault list, Fault> =
+        let named =
+            match Place.tryFind "pools" root |> Option.map Place.children with
+            | Some(Ok pools) -> List.map snd pools
+            | _ -> []
+
+        validation {
+            let! breaker = Pending.circuitBreaker root
+            and! sticky = Pending.stickySession root
+            and! limit = Pending.rateLimit root
+            and! metrics = Pending.metrics root
+            and! backOff = root :: named |> List.traverseValidationA Pending.backOff
+            return breaker @ sticky @ limit @ metrics @ List.concat backOff
+        }
+
+    /// A file of an existing system starts and says what has no effect; one that uses Conduit's own
+    /// sections was written for Conduit, and is refused for asking for what is not there.
+    let private settle (root: Place) (notYet: Fault list) : Validation<Fault list, Fault> =
+        let isInFile (place: Place) =
+            match place.Node.Origin with
+            | Origin.File _ -> true
+            | Origin.Given _ -> false
+
+        let isOwn =
+            [ "pools"; "routes"; "admin" ]
+            |> List.choose (fun key -> Place.tryFind key root)
+            |> List.exists isInFile
+
+        if isOwn && not notYet.IsEmpty then
+            Error notYet
+        else
+            Ok notYet
+
+    /// The names of the pools that are described, well or not: a fault in a pool is none of its routes.
+    let private declared (root: Place) = [
+        if Keys.pool |> List.exists (fun key -> (Place.tryFind key root).IsSome) then
+            PoolName.defaultPool
+
+        match Place.tryFind "pools" root |> Option.map Place.children with
+        | Some(Ok children) ->
+            for key, place in children do
+                match PoolName.create (Place.where place) key with
+                | Ok name -> name
+                | Error _ -> ()
+        | _ -> ()
+    ]
+
+    /// Reads the document. `readSecret` gives the contents of a file, or why it cannot be read.
+    let read readSecret (document: Node) : Validation<Config, Fault> =
+        let root = Place.root document
+
+        validation {
+            let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
+            and! listen = listen root
+            and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
+            and! pools = pools root
+
+            and! drain =
+                root |> Place.value "drain_timeout" Duration.parse Config.defaultDrainTimeout
+
+            and! statsPath = root |> Place.optional "stats_path" Scalars.path
+            and! trust = root |> Place.value "trust_forwarded" Scalars.boolean false
+            and! format, level = log root
+            and! notYet = pending root |> Result.bind (settle root)
+            and! routes = ReadRoutes.read (declared root) root
+
+            return {
+                Listen = listen
+                Admin = admin
+                Pools = pools
+                Routes = routes
+                DrainTimeout = drain
+                StatsPath = statsPath
+                TrustForwarded = trust
+                LogFormat = format
+                LogLevel = level
+                NotYet = notYet
+            }
+        }

@@ -1,0 +1,169 @@
+namespace Conduit
+
+open System
+open FsToolkit.ErrorHandling
+
+/// Reads the policies and backends of a pool. The same keys stand in a named pool and, as sugar for
+/// the pool `default`, at the top of the file.
+[<RequireQualifiedAccess>]
+module ReadPool =
+
+    let private shortest = TimeSpan.FromMilliseconds 1.0
+
+    let private probe place : Validation<Probe, Fault> = validation {
+        let! kind =
+            place |> Place.optional "type" (Scalars.oneOf [ "tcp", "tcp"; "http", "http" ])
+
+        and! path = place |> Place.optional "path" Scalars.path
+
+        let! probe =
+            match kind, path with
+            | Some "tcp", Some _ ->
+                Error [
+                    Place.fault
+                        place
+                        "has a path, but TCP checks ask for none"
+                        "remove the path, or set type to http"
+                ]
+            | Some "tcp", None
+            | None, None -> Ok Probe.Tcp
+            | _, Some path -> Ok(Probe.Http path)
+            | _, None -> Ok(Probe.Http "/")
+
+        return probe
+    }
+
+    let private healthCheck (defaults: HealthCheck) place : Validation<HealthCheck, Fault> =
+        let count = Scalars.whole 1 1000
+
+        validation {
+            let! () = Place.onlyKnown Keys.healthCheck place
+            and! probe = probe place
+
+            and! interval =
+                place
+                |> Place.value
+                    "interval"
+                    (Duration.parseAtLeast (TimeSpan.FromMilliseconds 50.0))
+                    defaults.Interval
+
+            and! timeout =
+                place |> Place.value "timeout" (Duration.parseAtLeast shortest) defaults.Timeout
+
+            and! rise = place |> Place.value "rise" count defaults.Thresholds.Rise
+            and! fall = place |> Place.either [ "fall"; "failure_threshold" ] count
+
+            return {
+                Probe = probe
+                Interval = interval
+                Timeout = timeout
+                Thresholds = {
+                    Rise = rise
+                    Fall = fall |> Option.defaultValue defaults.Thresholds.Fall
+                }
+            }
+        }
+
+    let private timeouts (defaults: Timeouts) place : Validation<Timeouts, Fault> =
+        let duration key fallback =
+            place |> Place.value key (Duration.parseAtLeast shortest) fallback
+
+        validation {
+            let! () = Place.onlyKnown Keys.timeouts place
+            and! connect = duration "connect" defaults.Connect
+            and! response = duration "response" defaults.Response
+            and! idle = duration "idle" defaults.Idle
+
+            return {
+                Connect = connect
+                Response = response
+                Idle = idle
+            }
+        }
+
+    /// A backend as a URL with options, or as a section of `url`, `id` and `weight`.
+    let private backend (place: Place) : Validation<BackendSpec, Fault> =
+        match place.Node.Value with
+        | NodeValue.Mapping _ -> validation {
+            let! () = Place.onlyKnown Keys.backend place
+
+            and! url =
+                match Place.tryFind "url" place with
+                | Some url -> Place.read BackendUrl.parse url
+                | None -> Error [ Place.fault place "has no url" "write url: http://host:port" ]
+
+            and! id = place |> Place.optional "id" BackendId.create
+            and! weight = place |> Place.value "weight" Weight.parse Weight.one
+
+            return {
+                Id = id |> Option.defaultValue (BackendId.ofUrl url)
+                Url = url
+                Weight = weight
+            }
+          }
+        | _ ->
+            match Place.text place with
+            | Ok text -> BackendSpec.parse (Place.where place) text
+            | Error fault -> Error [ fault ]
+
+    /// All backends of the list, at least one, and the faults of those that are wrong or stand twice.
+    let private backends (place: Place) : Validation<BackendSpec list, Fault> =
+        let list = Place.tryFind "backends" place |> Option.defaultValue place
+
+        Place.items "backends" place
+        |> Result.bind (fun items ->
+            let read = items |> List.map backend
+
+            let wrong =
+                read
+                |> List.collect (function
+                    | Error faults -> faults
+                    | Ok _ -> [])
+
+            let specs = read |> List.choose Result.toOption
+
+            match wrong @ BackendSpec.duplicates (Place.where list) specs with
+            | [] when specs.IsEmpty ->
+                Error [
+                    Place.fault
+                        list
+                        "no backends are given"
+                        "name at least one, as in --backends http://localhost:8081"
+                ]
+            | [] -> Ok specs
+            | faults -> Error faults)
+
+    /// The pool that stands at `place`.
+    let read name (place: Place) : Validation<PoolConfig, Fault> =
+        let defaults = PoolSettings.defaults
+
+        validation {
+            let! strategy = place |> Place.either [ "strategy"; "algorithm" ] Strategy.parse
+            and! backends = backends place
+
+            and! check =
+                place
+                |> Place.section "health_check" (healthCheck defaults.Check) defaults.Check
+
+            and! timeouts =
+                place |> Place.section "timeouts" (timeouts defaults.Timeouts) defaults.Timeouts
+
+            // The rest of `retry` is read with what is pending.
+            and! retries =
+                place
+                |> Place.section
+                    "retry"
+                    (Place.value "max_retries" (Scalars.whole 0 100) defaults.Retries)
+                    defaults.Retries
+
+            return {
+                Name = name
+                Settings = {
+                    Strategy = strategy |> Option.defaultValue defaults.Strategy
+                    Check = check
+                    Retries = retries
+                    Timeouts = timeouts
+                }
+                Backends = backends
+            }
+        }

@@ -1,0 +1,119 @@
+namespace Conduit
+
+open System.Collections.Generic
+
+/// What a new configuration changes, as events for the state.
+///
+/// The rule: a reload applies what changed in the file since it was last applied. Everything else stays
+/// as it is, and with it what was changed at run time.
+[<RequireQualifiedAccess>]
+module Reload =
+
+    let private created (pool: PoolConfig) = [
+        Event.PoolCreated(pool.Name, pool.Settings)
+        for spec in pool.Backends do
+            Event.InPool(pool.Name, PoolEvent.Added spec)
+    ]
+
+    let private byId (pool: PoolConfig) =
+        let found = Dictionary<BackendId, BackendSpec>()
+
+        for spec in pool.Backends do
+            found[spec.Id] <- spec
+
+        found
+
+    let private between (before: PoolConfig) (after: PoolConfig) =
+        let earlier, later = byId before, byId after
+        let inPool event = Event.InPool(after.Name, event)
+
+        [
+            if before.Settings <> after.Settings then
+                inPool (PoolEvent.SettingsSet after.Settings)
+
+            for spec in before.Backends do
+                if not (later.ContainsKey spec.Id) then
+                    inPool (PoolEvent.Removed spec.Id)
+
+            for spec in after.Backends do
+                match earlier.TryGetValue spec.Id with
+                | false, _ -> inPool (PoolEvent.Added spec)
+                | true, old when old.Url <> spec.Url ->
+                    inPool (PoolEvent.Removed spec.Id)
+                    inPool (PoolEvent.Added spec)
+                | true, old when old.Weight <> spec.Weight ->
+                    inPool (PoolEvent.WeightSet(spec.Id, spec.Weight))
+                | true, _ -> ()
+        ]
+
+    /// Conflicts between routes were found when they were read.
+    let private router (config: Config) =
+        match Router.create string config.Routes with
+        | Ok router -> Event.RoutesSet router
+        | Error faults -> invalidArg (nameof config) (faults |> List.map Fault.render |> String.concat "; ")
+
+    /// The events that bring an empty state to a configuration.
+    let initial (config: Config) =
+        List.collect created config.Pools @ [ router config ]
+
+    /// The events for what changed between two configurations.
+    let events (before: Config) (after: Config) : Event list = [
+        for pool in before.Pools do
+            if (Config.pool pool.Name after).IsNone then
+                Event.PoolRemoved pool.Name
+
+        for pool in after.Pools do
+            match Config.pool pool.Name before with
+            | None -> yield! created pool
+            | Some old -> yield! between old pool
+
+        if before.Routes <> after.Routes then
+            router after
+    ]
+
+    let private settle (state: State) event =
+        match event with
+        | Event.InPool(name, PoolEvent.Added spec) ->
+            match
+                state.Pools
+                |> Map.tryFind name
+                |> Option.bind (_.Backends >> Map.tryFind spec.Id)
+            with
+            | Some backend when backend.Spec.Url <> spec.Url -> [
+                Event.InPool(name, PoolEvent.Removed spec.Id)
+                event
+              ]
+            | Some _ -> [ Event.InPool(name, PoolEvent.WeightSet(spec.Id, spec.Weight)) ]
+            | None -> [ event ]
+        | _ -> [ event ]
+
+    /// The events as they apply to a state that was changed at run time too. A backend that somebody
+    /// has added already becomes what the file says of it, and keeps its connections and its health
+    /// where its URL is the same. What would change nothing is left out.
+    let against (state: State) (events: Event list) : Event list =
+        let step (state, kept) event =
+            let after = State.evolve Instant.zero state event
+
+            if obj.ReferenceEquals(state, after) then
+                state, kept
+            else
+                after, event :: kept
+
+        ((state, []), events)
+        ||> List.fold (fun (state, kept) event -> settle state event |> List.fold step (state, kept))
+        |> snd
+        |> List.rev
+
+    /// What an event of a reload does, for a person.
+    let describe event =
+        let inPool name what = $"pool {PoolName.value name}: {what}"
+
+        match event with
+        | Event.PoolCreated(name, _) -> inPool name "added"
+        | Event.PoolRemoved name -> inPool name "removed"
+        | Event.InPool(name, PoolEvent.Added spec) -> inPool name $"backend {BackendId.value spec.Id} added"
+        | Event.InPool(name, PoolEvent.Removed id) -> inPool name $"backend {BackendId.value id} removed"
+        | Event.InPool(name, PoolEvent.WeightSet(id, weight)) ->
+            inPool name $"backend {BackendId.value id} has weight {Weight.value weight}"
+        | Event.InPool(name, _) -> inPool name "policies changed"
+        | Event.RoutesSet router -> $"{router.Routes.Length} routes"

@@ -1,0 +1,177 @@
+namespace Conduit
+
+/// A configuration as a document again: every default filled in, every secret masked.
+[<RequireQualifiedAccess>]
+module Render =
+
+    let private origin = Origin.Given "effective configuration"
+    let private scalar text = Node.scalar origin text
+
+    let private section entries =
+        Node.mapping origin [
+            for key, node in entries do
+                {
+                    Key = key
+                    KeyOrigin = origin
+                    Node = node
+                }
+        ]
+
+    let private list items = {
+        Origin = origin
+        Value = NodeValue.Sequence items
+    }
+
+    let private duration value = scalar (Duration.format value)
+
+    let private boolean value =
+        scalar (if value then "true" else "false")
+
+    let private backend (spec: BackendSpec) =
+        section [
+            "id", scalar (BackendId.value spec.Id)
+            "url", scalar (string spec.Url)
+            "weight", scalar (string (Weight.value spec.Weight))
+        ]
+
+    let private healthCheck (check: HealthCheck) =
+        section [
+            match check.Probe with
+            | Probe.Tcp -> "type", scalar "tcp"
+            | Probe.Http path ->
+                "type", scalar "http"
+                "path", scalar path
+            "interval", duration check.Interval
+            "timeout", duration check.Timeout
+            "rise", scalar (string check.Thresholds.Rise)
+            "fall", scalar (string check.Thresholds.Fall)
+        ]
+
+    let private pool (pool: PoolConfig) =
+        let settings = pool.Settings
+
+        section [
+            "strategy", scalar (Strategy.name settings.Strategy)
+            "health_check", healthCheck settings.Check
+            "retry", section [ "max_retries", scalar (string settings.Retries) ]
+            "timeouts",
+            section [
+                "connect", duration settings.Timeouts.Connect
+                "response", duration settings.Timeouts.Response
+                "idle", duration settings.Timeouts.Idle
+            ]
+            "backends", list (List.map backend pool.Backends)
+        ]
+
+    let private admin (admin: AdminConfig option) =
+        match admin with
+        | None -> section [ "port", scalar "0" ]
+        | Some admin ->
+            section [
+                "host", scalar (string admin.EndPoint.Address)
+                "port", scalar (string admin.EndPoint.Port)
+                match admin.Token with
+                | Some token -> "token", scalar (string token)
+                | None -> ()
+                if not admin.Hosts.IsEmpty then
+                    "hosts", list (List.map scalar admin.Hosts)
+            ]
+
+    let private edits (edits: HeaderEdits) =
+        let all = HeaderEdits.toList edits
+
+        section [
+            "set",
+            section [
+                for edit in all do
+                    match edit with
+                    | HeaderEdit.Set(name, value) -> HeaderName.value name, scalar (HeaderValue.value value)
+                    | HeaderEdit.Remove _ -> ()
+            ]
+            "remove",
+            list [
+                for edit in all do
+                    match edit with
+                    | HeaderEdit.Remove name -> scalar (HeaderName.value name)
+                    | HeaderEdit.Set _ -> ()
+            ]
+        ]
+
+    let private path pattern =
+        match pattern with
+        | PathPattern.Any -> "/*"
+        | PathPattern.Exact path -> ExactPath.value path
+        | PathPattern.Prefix prefix -> PathPrefix.value prefix + "/*"
+
+    let private condition value = scalar (Option.defaultValue "*" value)
+
+    let private route (route: Route) =
+        let wanted = route.Match
+
+        let optional key value =
+            value |> Option.map (fun value -> key, value) |> Option.toList
+
+        section [
+            "name", scalar (RouteName.value route.Name)
+            "host", scalar (string wanted.Host)
+            "path", scalar (path wanted.Path)
+            if not wanted.Methods.IsEmpty then
+                "methods", list (wanted.Methods |> List.map (Method.value >> scalar))
+            if not wanted.Headers.IsEmpty then
+                "headers",
+                section [
+                    for header in wanted.Headers ->
+                        HeaderName.value header.Name, condition (Option.map HeaderValue.value header.Value)
+                ]
+            if not wanted.Query.IsEmpty then
+                "query", section [ for query in wanted.Query -> query.Name, condition query.Value ]
+            "pool", scalar (PoolName.value route.Pool)
+            yield! optional "strip_prefix" (route.Rewrite.Strip |> Option.map (PathPrefix.value >> scalar))
+            yield! optional "add_prefix" (route.Rewrite.Add |> Option.map (PathPrefix.value >> scalar))
+            if route.RequestHeaders <> HeaderEdits.none then
+                "request_headers", edits route.RequestHeaders
+            if route.ResponseHeaders <> HeaderEdits.none then
+                "response_headers", edits route.ResponseHeaders
+            if route.Timeouts <> RouteTimeouts.none then
+                "timeouts",
+                section [
+                    yield! optional "response" (Option.map duration route.Timeouts.Response)
+                    yield! optional "idle" (Option.map duration route.Timeouts.Idle)
+                ]
+        ]
+
+    let private logFormat format =
+        match format with
+        | LogFormat.Text -> "text"
+        | LogFormat.Json -> "json"
+
+    let private logLevel level =
+        match level with
+        | LogLevel.Debug -> "debug"
+        | LogLevel.Info -> "info"
+        | LogLevel.Warning -> "warning"
+        | LogLevel.Error -> "error"
+
+    /// The document. Read again it gives the same configuration, but for what was masked.
+    let node (config: Config) =
+        section [
+            "listen",
+            section [
+                "host", scalar (string config.Listen.Address)
+                "port", scalar (string config.Listen.Port)
+            ]
+            "admin", admin config.Admin
+            "drain_timeout", duration config.DrainTimeout
+            match config.StatsPath with
+            | Some path -> "stats_path", scalar path
+            | None -> ()
+            "trust_forwarded", boolean config.TrustForwarded
+            "log",
+            section [
+                "format", scalar (logFormat config.LogFormat)
+                "level", scalar (logLevel config.LogLevel)
+            ]
+            "pools", section [ for each in config.Pools -> PoolName.value each.Name, pool each ]
+            if not config.Routes.IsEmpty then
+                "routes", list (List.map route config.Routes)
+        ]

@@ -1,0 +1,117 @@
+namespace Conduit
+
+open System
+open System.Net
+
+/// Readers of single values.
+[<RequireQualifiedAccess>]
+module Scalars =
+
+    let string: ReadText<string> = fun _ text -> Ok text
+
+    let whole least most : ReadText<int> =
+        fun where text ->
+            match Int32.TryParse(text.Trim()) with
+            | true, value when value >= least && value <= most -> Ok value
+            | _ ->
+                let range =
+                    if most = Int32.MaxValue then
+                        $"of {least} or more"
+                    else
+                        $"from {least} to {most}"
+
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not a whole number {range}"
+                        $"use a whole number {range}"
+                )
+
+    let boolean: ReadText<bool> =
+        fun where text ->
+            match text.Trim().ToLowerInvariant() with
+            | "true"
+            | "yes"
+            | "on" -> Ok true
+            | "false"
+            | "no"
+            | "off" -> Ok false
+            | _ ->
+                Error(Fault.create where $"{Fault.quote text} is neither true nor false" "use true or false")
+
+    let number (least: float) (most: float) : ReadText<float> =
+        fun where text ->
+            match Double.TryParse(text, Globalization.CultureInfo.InvariantCulture) with
+            | true, value when value >= least && value <= most -> Ok value
+            | _ ->
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not a number from {least} to {most}"
+                        $"use a number from {least} to {most}"
+                )
+
+    let oneOf (known: (string * 'a) list) : ReadText<'a> =
+        fun where text ->
+            match known |> List.tryFind (fun (name, _) -> name = text.Trim().ToLowerInvariant()) with
+            | Some(_, value) -> Ok value
+            | None ->
+                let names = List.map fst known
+                let choices = String.concat ", " names
+
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not known{Names.hint names text}"
+                        $"use one of {choices}"
+                )
+
+    /// A path of the request target, as in `/health`.
+    let path: ReadText<string> =
+        fun where text ->
+            if
+                text.StartsWith '/'
+                && not (Seq.exists (fun c -> Char.IsControl c || c = ' ') text)
+            then
+                Ok text
+            else
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not a path"
+                        "begin it with a slash, as in /health"
+                )
+
+    /// An address of this machine.
+    let address: ReadText<IPAddress> =
+        fun where text ->
+            match text.Trim() with
+            | "*"
+            | "" -> Ok IPAddress.Any
+            | "localhost" -> Ok IPAddress.Loopback
+            | trimmed ->
+                match IPAddress.TryParse(trimmed.Trim('[', ']')) with
+                // A bare number would be read as an address too.
+                | true, NonNull address when trimmed.IndexOfAny [| '.'; ':' |] >= 0 -> Ok address
+                | _ ->
+                    Error(
+                        Fault.create
+                            where
+                            $"{Fault.quote text} is not an address"
+                            "use an IPv4 or IPv6 address of this machine, localhost, or * for all"
+                    )
+
+    let port = whole 1 65535
+
+    /// A listening address as Go writes it: `:3332`, `3332` or `0.0.0.0:3332`.
+    let listen: ReadText<IPAddress option * int> =
+        fun where text ->
+            match text.LastIndexOf ':' with
+            | -1 -> port where text |> Result.map (fun port -> None, port)
+            | at ->
+                let host, number = text.Substring(0, at), text.Substring(at + 1)
+
+                address where host
+                |> Result.bind (fun address ->
+                    port where number
+                    |> Result.map (fun port -> (if host = "" then None else Some address), port))

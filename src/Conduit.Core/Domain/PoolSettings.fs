@@ -1,0 +1,83 @@
+namespace Conduit
+
+open System
+
+/// Names a pool.
+[<Struct>]
+type PoolName = private PoolName of string
+
+[<RequireQualifiedAccess>]
+module PoolName =
+
+    /// The pool that `--backends` and the flat form of the configuration describe.
+    let defaultPool = PoolName "default"
+
+    let value (PoolName name) = name
+
+    /// 1 to 64 letters, digits, dots, dashes and underscores.
+    let create where (text: string) : Result<PoolName, Fault> =
+        let isPart c =
+            Char.IsAsciiLetterOrDigit c || c = '.' || c = '-' || c = '_'
+
+        if text.Length >= 1 && text.Length <= 64 && Seq.forall isPart text then
+            Ok(PoolName text)
+        else
+            Error(
+                Fault.create
+                    where
+                    $"{Fault.quote text} cannot name a pool"
+                    "use 1 to 64 letters, digits, dots, dashes and underscores"
+            )
+
+/// What a health check does.
+[<RequireQualifiedAccess>]
+type Probe =
+    /// Passes when a TCP connection is accepted.
+    | Tcp
+    /// Passes when `GET path` answers with a status from 200 to 399.
+    | Http of path: string
+
+type HealthCheck = {
+    Probe: Probe
+    /// Time from the start of one check to the start of the next, before jitter.
+    Interval: TimeSpan
+    Timeout: TimeSpan
+    Thresholds: Thresholds
+}
+
+type Timeouts = {
+    /// For a connection to the backend.
+    Connect: TimeSpan
+    /// From the request's sending to the end of the response's headers.
+    Response: TimeSpan
+    /// Without progress on a body, either way. Never a limit on a whole transfer.
+    Idle: TimeSpan
+}
+
+/// The policies of a pool.
+type PoolSettings = {
+    Strategy: Strategy
+    Check: HealthCheck
+    /// Further tries after the first, 0 or more.
+    Retries: int
+    Timeouts: Timeouts
+}
+
+[<RequireQualifiedAccess>]
+module PoolSettings =
+
+    let defaults = {
+        Strategy = Strategy.RoundRobin
+        Check = {
+            Probe = Probe.Tcp
+            Interval = TimeSpan.FromSeconds 5.0
+            Timeout = TimeSpan.FromSeconds 2.0
+            Thresholds = { Rise = 2; Fall = 3 }
+        }
+        Retries = 3
+        Timeouts = {
+            Connect = TimeSpan.FromSeconds 2.0
+            Response = TimeSpan.FromSeconds 30.0
+            Idle = TimeSpan.FromSeconds 60.0
+        }
+    }

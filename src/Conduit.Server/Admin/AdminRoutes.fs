@@ -1,0 +1,59 @@
+namespace Conduit.Server
+
+open System.Threading
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+
+/// One way into the admin port.
+[<NoEquality; NoComparison>]
+type AdminRoute = {
+    Methods: string list
+    /// As ASP.NET Core's routing reads it.
+    Pattern: string
+    Handle: HttpContext -> Task
+}
+
+/// Everything that the admin port answers. `openapi.json` describes the same; a test compares them.
+[<RequireQualifiedAccess>]
+module AdminRoutes =
+
+    let private route method pattern handle = {
+        Methods = [ method ]
+        Pattern = pattern
+        Handle = handle
+    }
+
+    let private api method pattern answer =
+        route method ("/api/v1" + pattern) (Reply.handler answer)
+
+    /// What needs nothing but the agent.
+    let health agent lifetime stats = [
+        route "GET" "/livez" HealthEndpoints.livez
+        route "GET" "/readyz" (HealthEndpoints.readyz lifetime)
+        route "GET" "/healthz" (HealthEndpoints.healthz agent lifetime)
+        route "GET" "/stats" stats
+    ]
+
+    /// All of them. Streams end when `stopping` is cancelled.
+    let all (ports: ControlPorts) (stopping: CancellationToken) =
+        health ports.Agent ports.Lifetime ports.Stats
+        @ [
+            api "GET" "/pools" (ApiBackends.pools ports)
+            api "GET" "/pools/{pool}" (ApiBackends.pool ports)
+            api "GET" "/pools/{pool}/backends" (ApiBackends.list ports)
+            api "POST" "/pools/{pool}/backends" (ApiBackends.add ports)
+            api "GET" "/pools/{pool}/backends/{id}" (ApiBackends.backend ports)
+            api "PATCH" "/pools/{pool}/backends/{id}" (ApiBackends.change ports)
+            api "DELETE" "/pools/{pool}/backends/{id}" (ApiBackends.remove ports)
+            api "POST" "/reload" (ApiConfig.reload ports)
+            api "GET" "/config" (ApiConfig.config ports)
+            api "GET" "/config/diff" (ApiConfig.differences ports)
+            route "GET" "/api/v1/events" (EventStream.serve ports EventStream.settings stopping)
+            route "GET" "/api/v1/openapi.json" ApiConfig.openApi
+            route "GET" "/api/status" (DashboardProtocol.status ports)
+            {
+                Methods = [ "POST"; "GET"; "PUT"; "PATCH"; "DELETE" ]
+                Pattern = "/api/toggle-backend"
+                Handle = DashboardProtocol.toggle ports
+            }
+        ]

@@ -1,0 +1,178 @@
+namespace Conduit.Server
+
+open System
+open System.Security.Cryptography
+open System.Text
+open Conduit
+
+/// The state as the admin API shows it.
+[<RequireQualifiedAccess>]
+module Views =
+
+    /// Names what is configured of a backend (URL, weight, state), so that a change can be made to
+    /// depend on it. Live figures are not part of it: they change with every request.
+    let etag (backend: Backend) =
+        let configured =
+            $"{backend.Spec.Url}\n{Weight.value backend.Spec.Weight}\n{Wire.ofState backend.Admin}"
+
+        let digest = SHA256.HashData(Encoding.UTF8.GetBytes configured)
+        $"\"{Convert.ToHexStringLower(digest.AsSpan(0, 8))}\""
+
+    let private latency (histogram: Histogram) : Wire.Latency =
+        let counts = histogram.Read()
+
+        let at share =
+            Buckets.percentile share counts |> Option.map _.TotalMilliseconds
+
+        {
+            P50 = at 0.5
+            P90 = at 0.9
+            P99 = at 0.99
+            P999 = at 0.999
+        }
+
+    let backend now (target: Target) : Wire.Backend =
+        let backend, gauge = target.Backend, target.Gauge
+
+        {
+            Id = BackendId.value backend.Spec.Id
+            Pool = PoolName.value target.Pool
+            Url = string backend.Spec.Url
+            Weight = Weight.value backend.Spec.Weight
+            State = Wire.ofState backend.Admin
+            Health = Wire.ofHealth backend.Health
+            Available = Backend.isAvailable backend
+            InFlight = gauge.InFlight
+            Requests = gauge.Requests
+            Failures = gauge.Failures
+            LatencyMs = latency gauge.Latency
+            LastFailure = backend.LastFailure
+            SinceSeconds = Math.Round((Instant.elapsed backend.Since now).TotalSeconds, 3)
+            Etag = etag backend
+        }
+
+    let private sum (figure: Gauge -> int64) (view: PoolView) =
+        view.Targets |> Array.sumBy (fun target -> figure target.Gauge)
+
+    let pool (view: PoolView) : Wire.Pool = {
+        Name = PoolName.value view.Source.Name
+        Strategy = Strategy.name view.Source.Settings.Strategy
+        Backends = view.Targets.Length
+        Available = view.Available.Length
+        InFlight = int (sum (_.InFlight >> int64) view)
+        Requests = sum _.Requests view
+        Failures = sum _.Failures view
+    }
+
+    let private healthCheck (check: HealthCheck) : Wire.HealthCheck =
+        let probe, path =
+            match check.Probe with
+            | Probe.Tcp -> "tcp", None
+            | Probe.Http path -> "http", Some path
+
+        {
+            Probe = probe
+            Path = path
+            Interval = Duration.format check.Interval
+            Timeout = Duration.format check.Timeout
+            Rise = check.Thresholds.Rise
+            Fall = check.Thresholds.Fall
+        }
+
+    let poolDetail (view: PoolView) : Wire.PoolDetail =
+        let figures = pool view
+
+        {
+            Name = figures.Name
+            Strategy = figures.Strategy
+            Backends = figures.Backends
+            Available = figures.Available
+            InFlight = figures.InFlight
+            Requests = figures.Requests
+            Failures = figures.Failures
+            HealthCheck = healthCheck view.Source.Settings.Check
+        }
+
+    let config (status: ConfigStatus) effective : Wire.Config = {
+        Version = status.Version
+        LoadedAt = status.LoadedAt
+        Source = status.Source
+        Hash = status.Hash
+        LastFailure =
+            status.LastFailure
+            |> Option.map (fun failure -> {
+                At = failure.At
+                Faults = Wire.ofFaults failure.Faults
+            })
+        Effective = effective
+    }
+
+    let difference (difference: Drift) : Wire.Difference = {
+        Where = difference.Where
+        File = difference.Configured
+        Runtime = difference.Running
+    }
+
+    let private nothing kind at : Wire.Event = {
+        Type = kind
+        At = at
+        Pool = None
+        Backend = None
+        Url = None
+        State = None
+        Weight = None
+        Reason = None
+        Version = None
+        Changes = None
+        Faults = None
+        Count = None
+    }
+
+    let private change at change : Wire.Event =
+        let about kind pool (spec: BackendSpec) = {
+            nothing kind at with
+                Pool = Some(PoolName.value pool)
+                Backend = Some(BackendId.value spec.Id)
+                Url = Some(string spec.Url)
+        }
+
+        match change with
+        | Change.Added(pool, spec) -> {
+            about "backend_added" pool spec with
+                Weight = Some(Weight.value spec.Weight)
+          }
+        | Change.Removed(pool, spec) -> about "backend_removed" pool spec
+        | Change.WentUp(pool, spec) -> about "backend_up" pool spec
+        | Change.WentDown(pool, spec, reason) -> {
+            about "backend_down" pool spec with
+                Reason = Some reason
+          }
+        | Change.AdminChanged(pool, spec, state) -> {
+            about "backend_state" pool spec with
+                State = Some(Wire.ofState state)
+          }
+        | Change.WeightChanged(pool, spec) -> {
+            about "backend_weight" pool spec with
+                Weight = Some(Weight.value spec.Weight)
+          }
+
+    /// An event as the stream tells it.
+    let event (numbered: NumberedEvent) : Wire.Event =
+        match numbered.Event with
+        | ControlEvent.Changed news -> change numbered.At news
+        | ControlEvent.Reloaded report -> {
+            nothing "reloaded" numbered.At with
+                Version = Some report.Version
+                Changes = Some(List.toArray report.Changes)
+          }
+        | ControlEvent.ReloadFailed faults -> {
+            nothing "reload_failed" numbered.At with
+                Faults = Some(Wire.ofFaults faults)
+          }
+        | ControlEvent.Stopping -> nothing "stopping" numbered.At
+
+    /// Tells a client that is too slow how many events it missed.
+    let dropped at count : Wire.Event = {
+        nothing "dropped" at with
+            Count = Some count
+    }

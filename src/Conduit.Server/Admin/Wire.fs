@@ -1,0 +1,179 @@
+namespace Conduit.Server
+
+open System
+open System.Text.Encodings.Web
+open System.Text.Json
+open System.Text.Json.Nodes
+open System.Text.Json.Serialization
+open Conduit
+
+/// The JSON of the admin API, as both its server and its client see it. Names become snake_case.
+[<RequireQualifiedAccess>]
+module Wire =
+
+    /// In milliseconds; null while nothing was measured.
+    type Latency = {
+        P50: float option
+        P90: float option
+        P99: float option
+        [<JsonPropertyName "p99_9">]
+        P999: float option
+    }
+
+    type Backend = {
+        Id: string
+        Pool: string
+        Url: string
+        Weight: int
+        State: string
+        Health: string
+        Available: bool
+        InFlight: int
+        Requests: int64
+        Failures: int64
+        LatencyMs: Latency
+        LastFailure: string option
+        SinceSeconds: float
+        Etag: string
+    }
+
+    type Backends = {
+        Total: int
+        Limit: int
+        Offset: int
+        Backends: Backend[]
+    }
+
+    type Pool = {
+        Name: string
+        Strategy: string
+        Backends: int
+        Available: int
+        InFlight: int
+        Requests: int64
+        Failures: int64
+    }
+
+    type Pools = { Pools: Pool[] }
+
+    type HealthCheck = {
+        Probe: string
+        Path: string option
+        Interval: string
+        Timeout: string
+        Rise: int
+        Fall: int
+    }
+
+    type PoolDetail = {
+        Name: string
+        Strategy: string
+        Backends: int
+        Available: int
+        InFlight: int
+        Requests: int64
+        Failures: int64
+        HealthCheck: HealthCheck
+    }
+
+    type Fault = {
+        Where: string
+        What: string
+        Remedy: string
+    }
+
+    /// RFC 9457.
+    type Problem = {
+        Type: string
+        Title: string
+        Status: int
+        Detail: string
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Faults: Fault[] option
+    }
+
+    type Reload = { Version: int; Changes: string[] }
+
+    type FailedLoad = { At: DateTimeOffset; Faults: Fault[] }
+
+    type Config = {
+        Version: int
+        LoadedAt: DateTimeOffset
+        Source: string option
+        Hash: string option
+        LastFailure: FailedLoad option
+        Effective: JsonNode
+    }
+
+    type Difference = {
+        Where: string
+        File: string option
+        Runtime: string option
+    }
+
+    type Differences = { Differences: Difference[] }
+
+    /// One event; which of the parts are there depends on the type.
+    type Event = {
+        Type: string
+        At: DateTimeOffset
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Pool: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Backend: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Url: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        State: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Weight: int option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Reason: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Version: int option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Changes: string[] option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Faults: Fault[] option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Count: int option
+    }
+
+    /// A property that stands twice is refused: which of the two counts is anybody's guess.
+    let options =
+        JsonSerializerOptions(
+            PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            AllowDuplicateProperties = false,
+            // Answers are never part of a page; quotation marks may stay what they are.
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping
+        )
+
+    let private states = [
+        AdminState.Ready, "ready"
+        AdminState.NotReady, "not-ready"
+        AdminState.Draining, "draining"
+        AdminState.Disabled, "disabled"
+    ]
+
+    let stateNames = List.map snd states
+
+    let ofState state =
+        states |> List.find (fun (known, _) -> known = state) |> snd
+
+    let toState name =
+        states |> List.tryFind (fun (_, known) -> known = name) |> Option.map fst
+
+    let ofHealth health =
+        match health with
+        | Health.Unproven -> "unproven"
+        | Health.Up _ -> "up"
+        | Health.Down _ -> "down"
+
+    let ofFault (fault: Conduit.Fault) : Fault = {
+        Where = fault.Where
+        What = fault.What
+        Remedy = fault.Remedy
+    }
+
+    let ofFaults faults =
+        faults |> List.map ofFault |> List.toArray

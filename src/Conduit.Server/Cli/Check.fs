@@ -1,0 +1,31 @@
+namespace Conduit.Server
+
+open Conduit
+
+/// `conduit check`: a configuration without a program.
+[<RequireQualifiedAccess>]
+module Check =
+
+    let private explain config request =
+        match Explain.lines config request with
+        | Error faults -> Complaint.settings faults
+        | Ok lines ->
+            List.iter (printfn "%s") lines
+            0
+
+    /// Prints every fault and gives 1; or `ok`, the effective configuration, or the way of a request,
+    /// and gives 0. What is asked for and has no effect yet is told on standard error.
+    let run (source: ConfigSource) print (request: string option) =
+        match ConfigSource.load source, request with
+        | Error faults, _ -> Complaint.settings faults
+        | Ok loaded, Some request -> explain loaded.Config request
+        | Ok loaded, None ->
+            for fault in loaded.Config.NotYet do
+                eprintfn "warning: %s" (Fault.render fault)
+
+            if print then
+                printf "%s" (ConfigText.yaml (Render.node loaded.Config))
+            else
+                printfn "ok"
+
+            0

@@ -1,0 +1,127 @@
+namespace Conduit.Server
+
+open System
+open System.Threading
+open System.Threading.Tasks
+open Conduit
+
+/// What is in force, and how the last attempt to change it went.
+type private Standing = {
+    Loaded: LoadedConfig
+    Version: int
+    LoadedAt: DateTimeOffset
+    LastFailure: FailedLoad option
+}
+
+/// What the configuration needs of the program to take effect.
+type ConfigurationPorts = {
+    Agent: Agent
+    Events: ControlEvents
+    Clock: TimeProvider
+    Log: Log
+}
+
+/// Brings the traffic port of another configuration into being, before anything else changes; gives
+/// what then ends the old one. A fault leaves everything as it was.
+type MoveListener = Config -> Task<Result<unit -> unit, Fault>>
+
+/// IMPURE: keeps the configuration in force, and replaces it.
+[<Sealed>]
+type Configuration(source: ConfigSource, first: LoadedConfig, ports: ConfigurationPorts) =
+
+    let writing = new SemaphoreSlim(1, 1)
+
+    let mutable standing = {
+        Loaded = first
+        Version = 1
+        LoadedAt = ports.Clock.GetUtcNow()
+        LastFailure = None
+    }
+
+    /// What another configuration says that only a start can bring about.
+    let atNextStart (before: Config) (after: Config) = [
+        if before.Admin <> after.Admin then
+            "admin: takes effect at the next start"
+        if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then
+            "log: takes effect at the next start"
+    ]
+
+    let refuse faults =
+        let failure = {
+            At = ports.Clock.GetUtcNow()
+            Faults = faults
+        }
+
+        Volatile.Write(
+            &standing,
+            {
+                standing with
+                    LastFailure = Some failure
+            }
+        )
+
+        ports.Log.ReloadRefused faults
+        ports.Events.Publish(ControlEvent.ReloadFailed faults)
+        Error faults
+
+    let apply (loaded: LoadedConfig) endOldListener = task {
+        let before, after = standing.Loaded.Config, loaded.Config
+
+        let state = Snapshot.state ports.Agent.Current
+
+        let events = Reload.events before after |> Reload.against state
+        let! _ = ports.Agent.Update events
+        endOldListener ()
+
+        let report = {
+            Version = standing.Version + 1
+            Changes = List.map Reload.describe events @ atNextStart before after
+        }
+
+        Volatile.Write(
+            &standing,
+            {
+                Loaded = loaded
+                Version = report.Version
+                LoadedAt = ports.Clock.GetUtcNow()
+                LastFailure = None
+            }
+        )
+
+        after.NotYet |> List.iter ports.Log.NotYet
+        ports.Log.Reloaded(report.Version, report.Changes)
+        ports.Events.Publish(ControlEvent.Reloaded report)
+        return Ok report
+    }
+
+    /// The configuration in force.
+    member _.Current = (Volatile.Read &standing).Loaded.Config
+
+    /// Held while the state is read and then changed by hand, so that no reload comes between.
+    member _.Writing = writing
+
+    member _.Status: ConfigStatus =
+        let standing = Volatile.Read &standing
+
+        {
+            Version = standing.Version
+            LoadedAt = standing.LoadedAt
+            Source = source.File
+            Hash = standing.Loaded.Hash
+            LastFailure = standing.LastFailure
+        }
+
+    /// Reads the source again and applies what changed in it. Any fault leaves everything as it was.
+    member _.Reload(move: MoveListener) : Task<Result<ReloadReport, Fault list>> = task {
+        do! writing.WaitAsync()
+
+        try
+            match ConfigSource.load source with
+            | Error faults -> return refuse faults
+            | Ok loaded ->
+                match! move loaded.Config with
+                | Error fault -> return refuse [ fault ]
+                | Ok endOldListener -> return! apply loaded endOldListener
+        finally
+            writing.Release() |> ignore
+    }

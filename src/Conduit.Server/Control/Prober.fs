@@ -1,0 +1,137 @@
+namespace Conduit.Server
+
+open System
+open System.Collections.Concurrent
+open System.Net.Http
+open System.Net.Sockets
+open System.Threading
+open System.Threading.Tasks
+open Conduit
+
+/// One health check. Nothing when it passed, else why it failed.
+[<RequireQualifiedAccess>]
+module HealthProbe =
+
+    let private tcp (url: BackendUrl) (cancellation: CancellationToken) : Task<string option> = task {
+        use socket = new Socket(SocketType.Stream, ProtocolType.Tcp)
+        do! socket.ConnectAsync(url.Host.Trim('[', ']'), url.Port, cancellation)
+        return None
+    }
+
+    let private http (invoker: HttpMessageInvoker) (url: BackendUrl) (path: string) cancellation = task {
+        use request = new HttpRequestMessage(HttpMethod.Get, string url + path)
+
+        request.Headers.TryAddWithoutValidation("User-Agent", "conduit-health-check")
+        |> ignore
+
+        use! response = invoker.SendAsync(request, cancellation)
+        let status = int response.StatusCode
+
+        return
+            if status >= 200 && status <= 399 then
+                None
+            else
+                Some $"health check answered {status}"
+    }
+
+    /// Checks within `timeout`. Exceptions are failures of the check.
+    let run invoker (probe: Probe) (timeout: TimeSpan) (url: BackendUrl) (stopping: CancellationToken) = task {
+        use limit = CancellationTokenSource.CreateLinkedTokenSource stopping
+        limit.CancelAfter timeout
+
+        try
+            match probe with
+            | Probe.Tcp -> return! tcp url limit.Token
+            | Probe.Http path -> return! http invoker url path limit.Token
+        with
+        | :? OperationCanceledException ->
+            return Some $"health check took longer than {Duration.format timeout}"
+        | :? SocketException as error -> return Some $"health check: {error.SocketErrorCode}"
+        | :? HttpRequestException as error -> return Some $"health check: {error.HttpRequestError}"
+        // Whatever else happens, a check that ends without a verdict would be the backend's last.
+        | error -> return Some $"health check: {error.GetType().Name}"
+    }
+
+/// Watches the health of backends: one check at once, then one each interval, spread by a tenth either
+/// way so that checks do not march in step.
+[<Sealed>]
+type Prober(agent: Agent, log: Log, atOnce: int) =
+
+    let invoker =
+        new HttpMessageInvoker(
+            new SocketsHttpHandler(
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                UseProxy = false,
+                ActivityHeadersPropagator = null,
+                // A check asks whether a new connection works.
+                PooledConnectionLifetime = TimeSpan.Zero
+            ),
+            disposeHandler = true
+        )
+
+    /// How many checks may be under way at once.
+    let places = new SemaphoreSlim(atOnce)
+
+    let watched =
+        ConcurrentDictionary<struct (PoolName * BackendId), CancellationTokenSource>()
+
+    let check (settings: HealthCheck) (spec: BackendSpec) (stopping: CancellationToken) = task {
+        do! places.WaitAsync(stopping)
+
+        try
+            return! HealthProbe.run invoker settings.Probe settings.Timeout spec.Url stopping
+        finally
+            places.Release() |> ignore
+    }
+
+    let report pool settings (spec: BackendSpec) (stopping: CancellationToken) : Task = task {
+        let! failure = check settings spec stopping
+
+        if not stopping.IsCancellationRequested then
+            failure
+            |> Option.iter (fun reason -> log.CheckFailed(BackendId.value spec.Id, reason))
+
+            agent.Post(Event.InPool(pool, PoolEvent.Checked(spec.Id, failure)))
+    }
+
+    /// What is disabled is left alone. A backend that has just been added need not be in the snapshot yet.
+    let isWatched pool id =
+        match Snapshot.pool pool agent.Current with
+        | ValueSome view -> view.Source.Backends |> Map.tryFind id |> Option.forall Backend.isWatched
+        | ValueNone -> true
+
+    let watch pool (spec: BackendSpec) (settings: unit -> HealthCheck) (stopping: CancellationToken) : Task =
+        task {
+            try
+                while not stopping.IsCancellationRequested do
+                    let current = settings ()
+
+                    if isWatched pool spec.Id then
+                        do! report pool current spec stopping
+
+                    let spread = 0.9 + 0.2 * Random.Shared.NextDouble()
+                    do! Task.Delay(current.Interval * spread, stopping)
+            with :? OperationCanceledException ->
+                ()
+        }
+
+    /// Begins to check a backend of a pool, by the pool's settings of the moment.
+    member _.Watch(pool, spec: BackendSpec, settings) =
+        let source = new CancellationTokenSource()
+
+        if watched.TryAdd(struct (pool, spec.Id), source) then
+            Task.Run(fun () -> watch pool spec settings source.Token) |> ignore
+
+    /// Ends the checks of a backend.
+    member _.Forget(pool, id) =
+        match watched.TryRemove(struct (pool, id)) with
+        | true, source -> source.Cancel()
+        | _ -> ()
+
+    interface IDisposable with
+        member _.Dispose() =
+            for source in watched.Values do
+                source.Cancel()
+
+            invoker.Dispose()

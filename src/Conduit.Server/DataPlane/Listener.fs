@@ -1,0 +1,178 @@
+namespace Conduit.Server
+
+open System
+open System.Collections.Concurrent
+open System.Diagnostics
+open System.Net
+open System.Net.Sockets
+open System.Text
+open System.Threading
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Connections
+open Microsoft.AspNetCore.Hosting.Server
+open Microsoft.AspNetCore.Http.Features
+open Microsoft.AspNetCore.Server.Kestrel.Core
+open Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets
+open Microsoft.Extensions.DependencyInjection
+open Microsoft.Extensions.Logging
+open Microsoft.Extensions.Options
+
+/// Requests straight from Kestrel: no host, no middleware. The exchange stays with the connection.
+[<Sealed>]
+type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime) =
+    interface IHttpApplication<Exchange> with
+        member _.CreateContext features =
+            let exchange =
+                match features with
+                | :? Microsoft.AspNetCore.Hosting.Server.Abstractions.IHostContextContainer<Exchange> as kept ->
+                    match kept.HostContext with
+                    | null ->
+                        let made = Exchange lifetime
+                        kept.HostContext <- made
+                        made
+                    | exchange -> exchange
+                | _ -> Exchange lifetime
+
+            exchange.Begin features
+            exchange
+
+        member _.ProcessRequestAsync exchange = serve exchange
+        member _.DisposeContext(exchange, _) = exchange.End()
+
+/// The sockets beneath Kestrel, kept hold of, so that the port can be closed while connections live on.
+[<Sealed>]
+type private Transport(loggers: ILoggerFactory) =
+    let sockets = ConcurrentBag<Socket>()
+    let bound = ConcurrentBag<IConnectionListener>()
+
+    let inner =
+        let bind (endPoint: EndPoint) =
+            let socket = SocketTransportOptions.CreateDefaultBoundListenSocket endPoint
+            sockets.Add socket
+            socket
+
+        SocketTransportFactory(
+            // Continuations run on the thread that saw the socket: nothing on the way may block.
+            Options.Create(
+                SocketTransportOptions(UnsafePreferInlineScheduling = true, CreateBoundListenSocket = bind)
+            ),
+            loggers
+        )
+
+    /// Closes the port at a moment when no connection waits to be accepted: those that do are reset by
+    /// the system. They are accepted meanwhile, so such a moment comes soon; if it does not, the port is
+    /// closed all the same.
+    member _.Unbind() : Task = task {
+        let clock = Stopwatch.StartNew()
+        let waits (socket: Socket) = socket.Poll(0, SelectMode.SelectRead)
+
+        while Seq.exists waits sockets && clock.ElapsedMilliseconds < 200L do
+            do! Task.Delay 1
+
+        for listener in bound do
+            do! listener.UnbindAsync()
+    }
+
+    member _.EndPoints = bound |> Seq.map _.EndPoint |> Seq.toList
+
+    interface IConnectionListenerFactory with
+        member _.BindAsync(endPoint, cancellation) =
+            ValueTask<IConnectionListener>(
+                task {
+                    let! listener = inner.BindAsync(endPoint, cancellation)
+                    bound.Add listener
+                    return listener
+                }
+            )
+
+/// A traffic port.
+[<Sealed>]
+type Listener private (server: KestrelServer, transport: Transport, lifetime: Lifetime, endPoint: IPEndPoint)
+    =
+
+    /// While the port drains, connections without a request stay open this long after the last answer:
+    /// their clients may be about to send one more, whose answer then says `Connection: close`.
+    static let courtesy = TimeSpan.FromSeconds 1.0
+
+    static let counted (lifetime: Lifetime) (next: ConnectionDelegate) =
+        ConnectionDelegate(fun connection -> task {
+            lifetime.Connected()
+
+            try
+                do! next.Invoke connection
+            finally
+                lifetime.Disconnected()
+        })
+
+    static let options (endPoint: IPEndPoint) (lifetime: Lifetime) services =
+        let options =
+            KestrelServerOptions(AddServerHeader = false, ApplicationServices = services)
+
+        // Bodies are bounded by progress, not by size or by a rate that a quiet stream would miss.
+        options.Limits.MaxRequestBodySize <- Nullable()
+        options.Limits.MinRequestBodyDataRate <- null
+        options.Limits.MinResponseDataRate <- null
+        options.RequestHeaderEncodingSelector <- fun _ -> Encoding.Latin1
+        options.ResponseHeaderEncodingSelector <- fun _ -> Encoding.Latin1
+
+        options.Listen(
+            endPoint,
+            fun listen ->
+                listen.Protocols <- HttpProtocols.Http1
+                listen.Use(counted lifetime) |> ignore
+        )
+
+        options
+
+    /// The address it is bound to, with the port that the system chose where 0 was asked for.
+    member _.EndPoint = endPoint
+
+    /// Where clients reach it.
+    member _.Url = $"http://{endPoint}"
+
+    /// Requests that have begun and not ended.
+    member _.Active = lifetime.Active
+
+    /// Binds and begins to serve.
+    static member Start(endPoint: IPEndPoint, serve, loggers: ILoggerFactory) : Task<Listener> = task {
+        let services =
+            ServiceCollection().AddSingleton<ILoggerFactory>(loggers).BuildServiceProvider()
+
+        let transport = Transport loggers
+        let lifetime = Lifetime()
+
+        let server =
+            new KestrelServer(Options.Create(options endPoint lifetime services), transport, loggers)
+
+        do! server.StartAsync(ProxyApplication(serve, lifetime), CancellationToken.None)
+
+        let bound =
+            match transport.EndPoints with
+            | (:? IPEndPoint as bound) :: _ -> bound
+            | _ -> endPoint
+
+        return new Listener(server, transport, lifetime, bound)
+    }
+
+    /// 1 the listening socket closes  2 connections close after their next answer  3 those without a
+    /// request are closed once it has been quiet for a moment  4 what is left when the timeout ends is cut
+    /// off. Gives the number of requests that were cut off.
+    member _.Drain(timeout: TimeSpan) : Task<int> = task {
+        let clock = Stopwatch.StartNew()
+        lifetime.Drain()
+        do! transport.Unbind()
+
+        while lifetime.Connections > 0
+              && clock.Elapsed < timeout
+              && (lifetime.Quiet < courtesy || clock.Elapsed < courtesy) do
+            do! Task.Delay(TimeSpan.FromMilliseconds 10.0)
+
+        let cut = lifetime.Active
+        // Nothing is in flight, or time is over: either way there is nothing more to wait for.
+        use over =
+            new CancellationTokenSource(if cut = 0 then TimeSpan.FromSeconds 1.0 else TimeSpan.Zero)
+
+        do! server.StopAsync over.Token
+        server.Dispose()
+        return cut
+    }

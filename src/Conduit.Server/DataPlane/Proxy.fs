@@ -1,0 +1,167 @@
+namespace Conduit.Server
+
+open System
+open System.Diagnostics
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+open Microsoft.AspNetCore.Http.Features
+open Conduit
+
+/// What the data plane needs.
+type ProxyEnv = {
+    Agent: Agent
+    Forwarder: Forwarder
+    /// Whether `X-Forwarded-*` from clients is believed.
+    TrustForwarded: unit -> bool
+    /// What answers a target on the traffic port itself, where the operator has asked for that.
+    Local: string -> (HttpContext -> Task) option
+    Log: Log
+}
+
+/// The data plane on one screen.
+[<RequireQualifiedAccess>]
+module Proxy =
+
+    /// The pause before a backend that has just failed is tried again, for want of another.
+    let private pause tries =
+        TimeSpan.FromMilliseconds(10.0 * float (1 <<< min tries 6))
+
+    let private backendOf (target: Target) = BackendId.value target.Backend.Spec.Id
+
+    let private answer env (exchange: Exchange) backend reason (answer: Answer) =
+        env.Log.RequestFailed(exchange.Http.TraceIdentifier, answer.Status, backend, reason)
+        Respond.send exchange answer
+
+    /// What the client is told of the last try.
+    let private finish env (exchange: Exchange) (last: struct (Target * Outcome) voption) retryAfter : Task =
+        match last with
+        | ValueNone -> answer env exchange "-" "no backend is available" (Answer.unavailable retryAfter)
+        | ValueSome(target, outcome) ->
+            match Answer.ofOutcome outcome with
+            | None ->
+                // Nobody is there to be answered, and nothing may be made up.
+                exchange.Http.Abort()
+                Task.CompletedTask
+            | Some own when not exchange.Http.Response.HasStarted ->
+                answer env exchange (backendOf target) (Outcome.describe outcome) own
+            | Some _ ->
+                // The status is out: only a cut connection can still tell the client.
+                env.Log.ResponseCut(exchange.Http.TraceIdentifier, backendOf target, Outcome.describe outcome)
+                exchange.Http.Abort()
+                Task.CompletedTask
+
+    /// 1 read the snapshot  2 take a lease on a backend  3 forward  4 settle the lease
+    /// 5 perhaps try another  6 answer for what failed.
+    let private balance (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Task = task {
+        let http = exchange.Http
+        let mutable tried: Gauge list = []
+        let mutable tries = 0
+        let mutable last = ValueNone
+        let mutable retryAfter = TimeSpan.Zero
+        let mutable going = true
+
+        while going do
+            going <- false
+
+            match Snapshot.pool passage.Pool env.Agent.Current with
+            | ValueNone -> ()
+            | ValueSome pool ->
+                let settings = pool.Source.Settings
+                retryAfter <- settings.Check.Interval
+
+                match Lease.take tried pool with
+                | ValueNone -> ()
+                | ValueSome target ->
+                    let sent = Stopwatch.GetTimestamp()
+
+                    let timeouts = RouteTimeouts.over settings.Timeouts passage.Timeouts
+                    let! result = env.Forwarder.Forward(exchange, target, timeouts, passage)
+
+                    Lease.settle env.Agent.Post result.Outcome (Stopwatch.GetElapsedTime sent) target
+                    last <- ValueSome(struct (target, result.Outcome))
+
+                    let spent = {
+                        Idempotent = Retry.isIdempotent http.Request.Method
+                        BodySpent = result.BodySpent
+                        ResponseStarted = http.Response.HasStarted
+                    }
+
+                    if tries < settings.Retries && Retry.isSafe spent result.Outcome then
+                        env.Log.Retrying(
+                            http.TraceIdentifier,
+                            backendOf target,
+                            Outcome.describe result.Outcome
+                        )
+
+                        http.Response.Clear()
+
+                        if List.exists (fun gauge -> obj.ReferenceEquals(gauge, target.Gauge)) tried then
+                            do! Task.Delay(pause tries)
+
+                        tried <- target.Gauge :: tried
+                        tries <- tries + 1
+                        going <- true
+
+        match last with
+        | ValueSome(struct (_, Outcome.Answered _)) -> ()
+        | _ -> do! finish env exchange last retryAfter
+    }
+
+    /// HttpClient takes `get` for `GET`; a server need not.
+    let private isMiswritten (method: string) =
+        not (Retry.isKnown method) && Retry.isKnown (method.ToUpperInvariant())
+
+    /// What must not reach a backend, because it would understand it in another way than Kestrel does.
+    let private objection (http: HttpContext) =
+        let coding = http.Request.Headers.TransferEncoding
+
+        if isMiswritten http.Request.Method then
+            Some("a method in lower case", Answer.methodUnsupported)
+        elif coding.Count = 0 then
+            None
+        elif http.Request.Headers.ContainsKey "X-Content-Length" then
+            // Kestrel's name for a Content-Length that came beside it.
+            Some("two framings", Answer.twoFramings)
+        elif not ((string coding).Equals("chunked", StringComparison.OrdinalIgnoreCase)) then
+            Some("a transfer coding besides chunked", Answer.codingUnsupported)
+        else
+            None
+
+    let private route (env: ProxyEnv) (exchange: Exchange) : Task =
+        let http = exchange.Http
+
+        let target =
+            match http.Features.Get<IHttpRequestFeature>() with
+            | null -> ""
+            | feature -> feature.RawTarget
+
+        match RequestHead.originForm target, objection http with
+        | _, Some(reason, own) -> answer env exchange "-" reason own
+        | _ when HttpMethods.IsConnect http.Request.Method ->
+            answer env exchange "-" "CONNECT" Answer.connectUnsupported
+        | ValueNone, None -> answer env exchange "-" "a target that is no path" Answer.targetUnsupported
+        | ValueSome path, None ->
+            match env.Local path with
+            | Some handler -> handler http
+            | None ->
+                match Passage.find (env.TrustForwarded()) http.Request path env.Agent.Current with
+                | ValueSome passage -> balance env exchange passage
+                | ValueNone -> answer env exchange "-" "no route" Answer.noRoute
+
+    /// Serves one request. Throws nothing: a defect is logged and answered 500.
+    let serve (env: ProxyEnv) (exchange: Exchange) : Task = task {
+        exchange.Lifetime.Enter()
+
+        try
+            try
+                do! route env exchange
+            with error ->
+                env.Log.HandlerFailed(exchange.Http.TraceIdentifier, error)
+
+                if exchange.Http.Response.HasStarted then
+                    exchange.Http.Abort()
+                else
+                    do! Respond.send exchange Answer.defect
+        finally
+            exchange.Lifetime.Leave()
+    }

@@ -1,0 +1,113 @@
+namespace Conduit.Server
+
+open System
+open System.IO
+open System.IO.Pipelines
+open System.Net
+open System.Net.Http
+open System.Threading
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+
+/// The client's body on its way to the backend: read as the backend takes it, never kept. Says
+/// afterwards whether any of it was read, and whether reading it failed, because only then a try may
+/// be repeated or the client be blamed. `length` is in bytes, and null where only the end will tell.
+[<Sealed>]
+type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan) =
+    inherit HttpContent()
+
+    static let cancelRead =
+        Action<obj | null>(fun reader ->
+            match reader with
+            | :? PipeReader as reader -> reader.CancelPendingRead()
+            | _ -> ())
+
+    let request = exchange.Http.Request
+
+    let mutable relaying: Task = Task.CompletedTask
+
+    /// Whether bytes were taken from the client.
+    member val Spent = false with get, set
+
+    /// What went wrong on the client's side.
+    member val ClientFault: exn option = None with get, set
+
+    override _.TryComputeLength(known: byref<int64>) =
+        if length.HasValue then
+            known <- length.Value
+
+        length.HasValue
+
+    override this.SerializeToStreamAsync(stream: Stream, _: TransportContext | null) : Task =
+        this.SerializeToStreamAsync(stream, null, CancellationToken.None)
+
+    override this.SerializeToStreamAsync(stream, _, cancellation) : Task =
+        if length.Equals(Nullable 0L) then
+            Task.CompletedTask
+        else
+            relaying <- this.Relay(stream, cancellation)
+            relaying
+
+    /// Waits until nothing is read from the client any more: HttpClient may be done with the request
+    /// before the body is, and then somebody else must be able to read the rest.
+    member _.Ended() : Task =
+        relaying.ContinueWith(
+            (fun (ended: Task) -> ended.Exception |> ignore),
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default
+        )
+
+    /// Whether nothing is read from the client any more.
+    member _.HasEnded = relaying.IsCompleted
+
+    member private this.Relay(stream: Stream, cancellation: CancellationToken) : Task = task {
+        let reader = request.BodyReader
+        // A read that a token cancels would leave Kestrel unable to read the rest.
+        use _ = cancellation.UnsafeRegister(cancelRead, reader)
+        let mutable going = true
+        exchange.Progress()
+
+        while going do
+            exchange.Phase <- Phase.ReadingClient
+
+            let! read = task {
+                try
+                    return! reader.ReadAsync()
+                with error ->
+                    this.ClientFault <- Some error
+                    return raise error
+            }
+
+            let buffer = read.Buffer
+
+            if read.IsCanceled then
+                reader.AdvanceTo buffer.Start
+                raise (OperationCanceledException cancellation)
+
+            exchange.Phase <- Phase.WritingBackend
+
+            if not buffer.IsEmpty then
+                this.Spent <- true
+
+            try
+                let mutable position = buffer.Start
+                let mutable segment = ReadOnlyMemory<byte>.Empty
+
+                while buffer.TryGet(&position, &segment) do
+                    do! stream.WriteAsync(segment, cancellation)
+            finally
+                // Also when the backend takes no more: the client's connection may go on.
+                reader.AdvanceTo buffer.End
+
+            going <- not read.IsCompleted
+
+            if going then
+                do! stream.FlushAsync cancellation
+
+            exchange.Progress()
+
+        // From here on the backend's answer is what takes time.
+        exchange.Phase <- Phase.AwaitingHead
+        exchange.Arm response
+    }

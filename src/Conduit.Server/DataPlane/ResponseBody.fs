@@ -1,0 +1,156 @@
+namespace Conduit.Server
+
+open System
+open System.Buffers
+open System.IO
+open System.Net.Http
+open System.Text
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+
+/// The backend's body on its way to the client: what comes is sent on at once.
+[<RequireQualifiedAccess>]
+module ResponseBody =
+
+    /// Bodies of a known length up to this are read straight into the client's send buffer.
+    let private small = 4096L
+
+    let private bufferSize = 64 * 1024
+
+    let private hasNone (request: HttpRequest) (source: HttpResponseMessage) (length: Nullable<int64>) =
+        HttpMethods.IsHead request.Method
+        || int source.StatusCode = 204
+        || int source.StatusCode = 304
+        || length.Equals(Nullable 0L)
+
+    /// A body that keeps the client waiting must not keep the head back too. Waits for the body's first
+    /// bytes without taking them.
+    let private awaitBody (exchange: Exchange) (stream: Stream) : Task = task {
+        exchange.Progress()
+        exchange.Phase <- Phase.ReadingBackend
+        let arrived = stream.ReadAsync(Memory<byte>.Empty, exchange.Token)
+
+        if not arrived.IsCompleted then
+            do! exchange.Http.Response.Body.FlushAsync exchange.Token
+
+        let! _ = arrived
+        ()
+    }
+
+    /// A body that fits the send buffer: no buffer of its own, and one send when it comes in one piece.
+    /// The idle timeout begins only where something has to be waited for.
+    let private relaySmall (exchange: Exchange) (length: int64) (stream: Stream) : Task = task {
+        let writer = exchange.Http.Response.BodyWriter
+        let mutable left = int length
+        do! awaitBody exchange stream
+
+        while left > 0 do
+            exchange.Phase <- Phase.ReadingBackend
+
+            let reading =
+                stream.ReadAsync(writer.GetMemory(left).Slice(0, left), exchange.Token)
+
+            if not reading.IsCompleted then
+                exchange.Progress()
+
+            let! read = reading
+            // The stream itself fails when the body ends early.
+            left <- if read = 0 then 0 else left - read
+            writer.Advance read
+            exchange.Phase <- Phase.WritingClient
+            let writing = writer.FlushAsync exchange.Token
+
+            if not writing.IsCompleted then
+                exchange.Progress()
+
+            let! _ = writing
+            ()
+    }
+
+    let private relayLarge
+        (exchange: Exchange)
+        (stream: Stream)
+        (write: ReadOnlyMemory<byte> -> ValueTask)
+        : Task = task {
+        do! awaitBody exchange stream
+        let buffer = ArrayPool<byte>.Shared.Rent bufferSize
+
+        try
+            let mutable going = true
+
+            while going do
+                exchange.Phase <- Phase.ReadingBackend
+                let! read = stream.ReadAsync(buffer.AsMemory(), exchange.Token)
+                exchange.Progress()
+
+                if read = 0 then
+                    going <- false
+                else
+                    exchange.Phase <- Phase.WritingClient
+                    do! write (ReadOnlyMemory(buffer, 0, read))
+                    exchange.Progress()
+        finally
+            ArrayPool<byte>.Shared.Return buffer
+    }
+
+    /// Whether the response may have trailers that the client can be given: it announces them, or the
+    /// client has said that it takes any.
+    let private mayHaveTrailers (request: HttpRequest) (source: HttpResponseMessage) =
+        HttpProtocol.IsHttp11 request.Protocol
+        && not (ResponseHead.length source).HasValue
+        && (source.Headers.NonValidated.Contains "Trailer"
+            || Headers.acceptsTrailers request.Headers.TE)
+
+    let private trailersOf (source: HttpResponseMessage) =
+        let text = StringBuilder "0\r\n"
+
+        for trailer in source.TrailingHeaders.NonValidated do
+            if not (Headers.isHopByHop trailer.Key || Headers.isFraming trailer.Key) then
+                for value in trailer.Value do
+                    text.Append(trailer.Key).Append(": ").Append(value).Append("\r\n") |> ignore
+
+        text.Append("\r\n").ToString()
+
+    /// Chunks are written by hand, because Kestrel's own end with no trailers (RFC 9112 section 7.1).
+    let private relayWithTrailers (exchange: Exchange) source (stream: Stream) : Task = task {
+        let response = exchange.Http.Response
+        response.Headers.TransferEncoding <- "chunked"
+        let writer = response.BodyWriter
+        // Kestrel's writer has room for nothing before the response has started.
+        do! response.StartAsync exchange.Token
+
+        let write (text: string) =
+            writer.Write(Encoding.Latin1.GetBytes(text).AsSpan())
+
+        let flush () : Task = task {
+            let! _ = writer.FlushAsync exchange.Token
+            ()
+        }
+
+        do!
+            relayLarge exchange stream (fun data ->
+                write (data.Length.ToString "x" + "\r\n")
+                writer.Write data.Span
+                write "\r\n"
+                ValueTask(flush ()))
+
+        write (trailersOf source)
+        do! flush ()
+    }
+
+    /// Sends the body of `source`, whose head has been copied, to the client, flushing as it comes.
+    let relay (exchange: Exchange) (source: HttpResponseMessage) : Task =
+        let http = exchange.Http
+        let length = ResponseHead.length source
+
+        if hasNone http.Request source length then
+            Task.CompletedTask
+        else
+            let stream = source.Content.ReadAsStream()
+
+            if length.HasValue && length.Value <= small then
+                relaySmall exchange length.Value stream
+            elif mayHaveTrailers http.Request source then
+                relayWithTrailers exchange source stream
+            else
+                relayLarge exchange stream (fun data -> http.Response.Body.WriteAsync(data, exchange.Token))

@@ -1,0 +1,80 @@
+namespace Conduit.Server
+
+open System
+open System.Net
+open System.Net.Http
+open System.Net.Http.Headers
+open Microsoft.AspNetCore.Http
+open Microsoft.AspNetCore.Http.Features
+open Microsoft.AspNetCore.WebUtilities
+open Microsoft.Extensions.Primitives
+open Conduit
+
+/// The head of the backend's response on its way to the client.
+[<RequireQualifiedAccess>]
+module ResponseHead =
+
+    let private values (values: HeaderStringValues) =
+        if values.Count = 1 then
+            StringValues(values.ToString())
+        else
+            StringValues(Seq.toArray values)
+
+    /// Copies headers that are for the client. `NonValidated` hands out what came, unparsed.
+    let private copyHeaders named (source: HttpHeaders) (response: HttpResponse) =
+        for header in source.NonValidated do
+            if not (Headers.isHopByHop header.Key || Headers.isNamed named header.Key) then
+                response.Headers[header.Key] <- values header.Value
+
+    let private connectionOf (source: HttpResponseMessage) =
+        match source.Headers.NonValidated.TryGetValues "Connection" with
+        | true, connection -> values connection
+        | _ -> StringValues.Empty
+
+    /// The length of the body in bytes, null where only its end will tell. Chunks win over a
+    /// Content-Length that comes with them (RFC 9112 section 6.3).
+    let length (source: HttpResponseMessage) : Nullable<int64> =
+        if source.Headers.NonValidated.Contains "Transfer-Encoding" then
+            Nullable()
+        else
+            source.Content.Headers.ContentLength
+
+    /// Sets status, reason and headers of the client's response. A response has no body when its
+    /// request was a HEAD or its status says so; then a Content-Length may still describe one, except
+    /// with 204 (RFC 9110 section 8.6).
+    let copy (exchange: Exchange) (edits: HeaderEdit list) (source: HttpResponseMessage) =
+        let response = exchange.Http.Response
+        response.StatusCode <- int source.StatusCode
+
+        match source.ReasonPhrase with
+        | null -> ()
+        | reason when reason = ReasonPhrases.GetReasonPhrase response.StatusCode -> ()
+        | reason ->
+            match exchange.Http.Features.Get<IHttpResponseFeature>() with
+            | null -> ()
+            | feature -> feature.ReasonPhrase <- reason
+
+        let named = Headers.namedByConnection (connectionOf source)
+        copyHeaders named source.Headers response
+        copyHeaders named source.Content.Headers response
+
+        if
+            response.StatusCode = StatusCodes.Status204NoContent
+            || source.Headers.NonValidated.Contains "Transfer-Encoding"
+        then
+            response.Headers.Remove "Content-Length" |> ignore
+
+        // After a switch of protocols `Upgrade` names the new one; Kestrel adds `Connection` alone.
+        if source.StatusCode = HttpStatusCode.SwitchingProtocols then
+            match source.Headers.NonValidated.TryGetValues "Upgrade" with
+            | true, protocol -> response.Headers.Upgrade <- values protocol
+            | _ -> ()
+
+        for edit in edits do
+            match edit with
+            | HeaderEdit.Set(name, value) ->
+                response.Headers[HeaderName.value name] <- StringValues(HeaderValue.value value)
+            | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
+
+        if exchange.Lifetime.IsDraining then
+            response.Headers.Connection <- "close"

@@ -1,0 +1,71 @@
+namespace Conduit.Server
+
+open System
+open System.Buffers
+open System.IO
+open System.Net.Http
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http.Features
+
+/// Bytes both ways after a switch of protocols (101), WebSocket above all.
+[<RequireQualifiedAccess>]
+module Tunnel =
+
+    let private pump
+        (exchange: Exchange)
+        (reading: Phase)
+        (writing: Phase)
+        (source: Stream)
+        (sink: Stream)
+        : Task = task {
+        let buffer = ArrayPool<byte>.Shared.Rent 16384
+
+        try
+            let mutable going = true
+
+            while going do
+                let! read = source.ReadAsync(buffer.AsMemory(), exchange.Token)
+                exchange.Progress()
+                exchange.Phase <- writing
+
+                if read = 0 then
+                    going <- false
+                else
+                    do! sink.WriteAsync(ReadOnlyMemory(buffer, 0, read), exchange.Token)
+                    do! sink.FlushAsync exchange.Token
+                    exchange.Progress()
+                    exchange.Phase <- reading
+        finally
+            ArrayPool<byte>.Shared.Return buffer
+    }
+
+    /// Waits for a direction to end; how it ended does not matter any more.
+    let private ended (direction: Task) : Task = task {
+        try
+            do! direction
+        with
+        | :? IOException
+        | :? OperationCanceledException -> ()
+    }
+
+    /// Relays until one side closes, or nothing has moved for the idle timeout. Bytes in either
+    /// direction are progress for both. A protocol that was switched to has its own goodbye, so no end
+    /// of a tunnel is a failure.
+    let run (exchange: Exchange) (source: HttpResponseMessage) : Task = task {
+        match exchange.Http.Features.Get<IHttpUpgradeFeature>() with
+        | null -> ()
+        | feature ->
+            let! client = feature.UpgradeAsync()
+            use backend = source.Content.ReadAsStream()
+            exchange.Progress()
+
+            let up =
+                ended (pump exchange Phase.ReadingClient Phase.WritingBackend client backend)
+
+            let down =
+                ended (pump exchange Phase.ReadingBackend Phase.WritingClient backend client)
+
+            let! _ = Task.WhenAny(up, down)
+            exchange.Cancel()
+            do! Task.WhenAll(up, down)
+    }

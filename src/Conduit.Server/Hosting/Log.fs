@@ -1,0 +1,195 @@
+namespace Conduit.Server
+
+open System
+open Conduit
+open Microsoft.Extensions.Logging
+
+/// Every line that the program logs, with its level and its text. Texts that others chose are shown
+/// through `Fault.quote` or have been checked before they get here.
+[<Sealed>]
+type Log(factory: ILoggerFactory) =
+
+    static let backendRegistered =
+        LoggerMessage.Define<string, string, int>(
+            LogLevel.Information,
+            EventId 1,
+            "Backend {Backend} at {Url}, weight {Weight}"
+        )
+
+    static let listening =
+        LoggerMessage.Define<string>(LogLevel.Information, EventId 2, "Listening on {Url}")
+
+    static let adminListening =
+        LoggerMessage.Define<string>(LogLevel.Information, EventId 3, "Admin on {Url}")
+
+    static let adminUnavailable =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 4,
+            "No admin port: {EndPoint} is taken. Choose another with --admin-port, or 0 for none"
+        )
+
+    static let statusChanged =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Information,
+            EventId 5,
+            "Status change: {Url} [{Status}]"
+        )
+
+    static let statusDown =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 6,
+            "Status change: {Url} [down] {Reason}"
+        )
+
+    static let requestFailed =
+        LoggerMessage.Define<string, int, string, string>(
+            LogLevel.Warning,
+            EventId 7,
+            "Request {RequestId} answered {Status}: {Backend} {Reason}"
+        )
+
+    static let responseCut =
+        LoggerMessage.Define<string, string, string>(
+            LogLevel.Warning,
+            EventId 8,
+            "Request {RequestId} cut off: {Backend} {Reason}"
+        )
+
+    static let retrying =
+        LoggerMessage.Define<string, string, string>(
+            LogLevel.Debug,
+            EventId 9,
+            "Request {RequestId} tried again: {Backend} {Reason}"
+        )
+
+    static let draining =
+        LoggerMessage.Define<int, string>(
+            LogLevel.Information,
+            EventId 10,
+            "Stopping: {InFlight} requests in flight get {Timeout} to finish. A second signal ends it at once"
+        )
+
+    static let stopped =
+        LoggerMessage.Define<int>(LogLevel.Information, EventId 11, "Stopped, {Cut} requests cut off")
+
+    static let agentFailed =
+        LoggerMessage.Define(LogLevel.Error, EventId 12, "An event could not be applied and was dropped")
+
+    static let handlerFailed =
+        LoggerMessage.Define<string>(
+            LogLevel.Error,
+            EventId 13,
+            "Request {RequestId} hit a defect in Conduit"
+        )
+
+    static let checkFailed =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Debug,
+            EventId 14,
+            "Check of {Backend} failed: {Reason}"
+        )
+
+    static let notYet =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 15,
+            "{Where}: {What}; it has no effect"
+        )
+
+    static let reloaded =
+        LoggerMessage.Define<int, string>(
+            LogLevel.Information,
+            EventId 16,
+            "Configuration {Version} is in force: {Changes}"
+        )
+
+    static let reloadRefused =
+        LoggerMessage.Define<string>(
+            LogLevel.Error,
+            EventId 17,
+            "The new configuration is refused, the last good one goes on: {Fault}"
+        )
+
+    static let adminRefused =
+        LoggerMessage.Define<string, string, string>(
+            LogLevel.Warning,
+            EventId 18,
+            "Admin request refused: {Method} {Path} {Reason}"
+        )
+
+    let log = factory.CreateLogger "Conduit"
+
+    member _.Factory = factory
+
+    member _.Listening url = listening.Invoke(log, url, null)
+
+    member _.AdminListening url = adminListening.Invoke(log, url, null)
+
+    member _.AdminUnavailable endPoint =
+        adminUnavailable.Invoke(log, endPoint, null)
+
+    member _.Changed(change: Change) =
+        match change with
+        | Change.Added(_, spec) ->
+            backendRegistered.Invoke(
+                log,
+                BackendId.value spec.Id,
+                string spec.Url,
+                Weight.value spec.Weight,
+                null
+            )
+        | Change.Removed(_, spec) -> statusChanged.Invoke(log, string spec.Url, "removed", null)
+        | Change.WentUp(_, spec) -> statusChanged.Invoke(log, string spec.Url, "up", null)
+        | Change.WentDown(_, spec, reason) -> statusDown.Invoke(log, string spec.Url, reason, null)
+        | Change.AdminChanged(_, spec, AdminState.Ready) ->
+            statusChanged.Invoke(log, string spec.Url, "ready", null)
+        | Change.AdminChanged(_, spec, AdminState.NotReady) ->
+            statusChanged.Invoke(log, string spec.Url, "not ready", null)
+        | Change.AdminChanged(_, spec, AdminState.Draining) ->
+            statusChanged.Invoke(log, string spec.Url, "draining", null)
+        | Change.AdminChanged(_, spec, AdminState.Disabled) ->
+            statusChanged.Invoke(log, string spec.Url, "disabled", null)
+        | Change.WeightChanged(_, spec) ->
+            statusChanged.Invoke(log, string spec.Url, $"weight {Weight.value spec.Weight}", null)
+
+    member _.RequestFailed(requestId, status, backend, reason) =
+        requestFailed.Invoke(log, requestId, status, backend, reason, null)
+
+    member _.ResponseCut(requestId, backend, reason) =
+        responseCut.Invoke(log, requestId, backend, reason, null)
+
+    member _.Retrying(requestId, backend, reason) =
+        retrying.Invoke(log, requestId, backend, reason, null)
+
+    member _.Draining(inFlight, timeout: TimeSpan) =
+        draining.Invoke(log, inFlight, Duration.format timeout, null)
+
+    member _.NotYet(fault: Fault) =
+        notYet.Invoke(log, fault.Where, fault.What, null)
+
+    member _.Reloaded(version, changes: string list) =
+        let what =
+            if changes.IsEmpty then
+                "nothing changed"
+            else
+                String.concat "; " changes
+
+        reloaded.Invoke(log, version, what, null)
+
+    member _.ReloadRefused(faults: Fault list) =
+        for fault in faults do
+            reloadRefused.Invoke(log, Fault.render fault, null)
+
+    member _.Stopped cut = stopped.Invoke(log, cut, null)
+    member _.AgentFailed(error: exn) = agentFailed.Invoke(log, error)
+
+    member _.HandlerFailed(requestId, error: exn) =
+        handlerFailed.Invoke(log, requestId, error)
+
+    member _.CheckFailed(backend, reason) =
+        checkFailed.Invoke(log, backend, reason, null)
+
+    member _.AdminRefused(method, path, reason) =
+        adminRefused.Invoke(log, Fault.quote method, Fault.quote path, reason, null)

@@ -1,0 +1,219 @@
+namespace Conduit.Tests
+
+open System
+open System.Net
+open FsCheck
+open FsCheck.FSharp
+open Conduit
+
+/// Valid configurations. Names, ids and URLs come mostly from a small world, so that two configurations
+/// have something in common.
+[<RequireQualifiedAccess>]
+module ConfigGenerators =
+
+    let private names =
+        [ "default"; "web"; "api-v2"; "a.b_c" ] |> List.map Make.poolName
+
+    let private ids =
+        Gen.frequency [
+            6, Gen.elements [ "a"; "b"; "c"; "d" ]
+            1, Gen.elements [ "null"; "~"; "#1"; "x: y"; " "; "- a"; "é"; "${HOME}"; "'\""; "[1]"; "0x1" ]
+        ]
+        |> Gen.map Make.backendId
+
+    let private urls =
+        Gen.elements [
+            "http://10.0.0.1"
+            "http://10.0.0.2:8081"
+            "https://b.example:8443/base"
+            "http://[::1]:8081"
+            "http://c.example/a%20b/c"
+        ]
+        |> Gen.map Make.url
+
+    let private spec =
+        Gen.map3
+            (fun id url weight -> {
+                BackendSpec.Id = id
+                Url = url
+                Weight = weight
+            })
+            ids
+            urls
+            (Gen.choose (1, 256) |> Gen.map Make.weight)
+
+    let private backends =
+        Gen.choose (1, 5)
+        |> Gen.bind (fun count -> Gen.listOfLength count spec)
+        |> Gen.map (List.distinctBy _.Id >> List.distinctBy _.Url)
+
+    /// From the shortest that is accepted to a day, in whole and broken units.
+    let private duration (least: TimeSpan) =
+        Gen.oneof [
+            Gen.choose (0, 90) |> Gen.map (float >> TimeSpan.FromSeconds)
+            Gen.choose (0, 24) |> Gen.map (float >> TimeSpan.FromHours)
+            Gen.choose (0, 100_000_000) |> Gen.map (int64 >> TimeSpan.FromTicks)
+        ]
+        |> Gen.map (max least)
+
+    let private path =
+        Gen.elements [ "/"; "/health"; "/a/b?c=d#e"; "/%20"; "/${x}"; "/:#" ]
+
+    let private check = gen {
+        let! probe = Gen.oneof [ Gen.constant Probe.Tcp; Gen.map Probe.Http path ]
+        let! interval = duration (TimeSpan.FromMilliseconds 50.0)
+        let! timeout = duration (TimeSpan.FromMilliseconds 1.0)
+        let! rise = Gen.choose (1, 1000)
+        let! fall = Gen.choose (1, 1000)
+
+        return {
+            Probe = probe
+            Interval = interval
+            Timeout = timeout
+            Thresholds = { Rise = rise; Fall = fall }
+        }
+    }
+
+    let private settings = gen {
+        let! strategy = Gen.elements Strategy.all
+        let! check = check
+        let! retries = Gen.choose (0, 100)
+        let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
+
+        return {
+            Strategy = strategy
+            Check = check
+            Retries = retries
+            Timeouts = {
+                Connect = timeouts[0]
+                Response = timeouts[1]
+                Idle = timeouts[2]
+            }
+        }
+    }
+
+    let private pools = gen {
+        let! names = Gen.subListOf names |> Gen.map List.ofSeq
+
+        return!
+            (if names.IsEmpty then [ PoolName.defaultPool ] else names)
+            |> List.map (fun name ->
+                Gen.map2
+                    (fun settings backends -> {
+                        PoolConfig.Name = name
+                        Settings = settings
+                        Backends = backends
+                    })
+                    // Often the defaults, so that two configurations may agree.
+                    (Gen.frequency [ 2, Gen.constant PoolSettings.defaults; 1, settings ])
+                    backends)
+            |> Gen.collectToList id
+    }
+
+    let private addresses =
+        [ "0.0.0.0"; "127.0.0.1"; "10.1.2.3"; "::"; "::1"; "fe80::1%2" ]
+        |> List.map IPAddress.Parse
+
+    let private port = Gen.choose (1, 65535)
+
+    /// A token's text, in a form that no other text of a configuration has.
+    let token =
+        Gen.choose (0, 99)
+        |> Gen.map (fun number -> $"s3cr3t:#{number:D2}-\"${{T}}-secret")
+
+    let private admin = gen {
+        let! address = Gen.elements addresses
+        let! port = port
+        let! token = token
+        let! hasToken = Gen.elements [ true; false ]
+        let! hosts = Gen.subListOf [ "lb.example"; "null"; "conduit" ]
+
+        return
+            Some {
+                EndPoint = IPEndPoint(address, port)
+                Asked = true
+                Token =
+                    if hasToken || not (IPAddress.IsLoopback address) then
+                        Some(ConfigDocuments.secret token)
+                    else
+                        None
+                Hosts = List.ofSeq hosts
+            }
+    }
+
+    let private config = gen {
+        let! address = Gen.elements addresses
+        let! port = port
+        let! admin = Gen.frequency [ 1, Gen.constant None; 3, admin ]
+        let! pools = pools
+        let! drain = duration TimeSpan.Zero
+        let! stats = Gen.optionOf path
+        let! trust = Gen.elements [ true; false ]
+        let! format = Gen.elements [ LogFormat.Text; LogFormat.Json ]
+
+        let! level =
+            Gen.elements [ LogLevel.Debug; LogLevel.Info; LogLevel.Warning; LogLevel.Error ]
+
+        return {
+            Listen = IPEndPoint(address, port)
+            Admin = admin
+            Pools = pools
+            Routes = []
+            DrainTimeout = drain
+            StatsPath = stats
+            TrustForwarded = trust
+            LogFormat = format
+            LogLevel = level
+            NotYet = []
+        }
+    }
+
+    /// Smaller ones have fewer pools and fewer backends.
+    let private shrink (config: Config) = seq {
+        if config.Pools.Length > 1 then
+            for pool in config.Pools do
+                {
+                    config with
+                        Pools = config.Pools |> List.filter (fun other -> other.Name <> pool.Name)
+                }
+
+        for pool in config.Pools do
+            if pool.Backends.Length > 1 then
+                for backend in pool.Backends do
+                    let smaller = {
+                        pool with
+                            Backends = pool.Backends |> List.filter ((<>) backend)
+                    }
+
+                    {
+                        config with
+                            Pools =
+                                config.Pools
+                                |> List.map (fun each -> if each.Name = pool.Name then smaller else each)
+                    }
+    }
+
+    let arbitrary: Arbitrary<Config> = Arb.fromGenShrink (config, shrink)
+
+    /// What an operator may do at run time to any of the pools.
+    let atRunTime: Arbitrary<Event list> =
+        let event = gen {
+            let! name = Gen.elements names
+            let! id = ids
+            let! spec = spec
+
+            let! news =
+                Gen.elements [
+                    PoolEvent.Added spec
+                    PoolEvent.Removed id
+                    PoolEvent.WeightSet(id, spec.Weight)
+                    PoolEvent.AdminSet(id, AdminState.Draining)
+                    PoolEvent.AdminSet(id, AdminState.NotReady)
+                    PoolEvent.Checked(id, None)
+                    PoolEvent.Checked(id, Some "refused")
+                ]
+
+            return Event.InPool(name, news)
+        }
+
+        Arb.fromGen (Gen.listOf event)

@@ -1,0 +1,255 @@
+module Conduit.Tests.ConfigLegacyTests
+
+open System
+open System.Net
+open Xunit
+open Conduit
+
+/// The files of three existing systems load unchanged.
+
+let private value = ConfigDocuments.value
+
+let private onlyPool (config: Config) =
+    match config.Pools with
+    | [ pool ] ->
+        Assert.Equal(PoolName.defaultPool, pool.Name)
+        pool
+    | pools -> failwith $"{pools.Length} pools"
+
+let private urls (pool: PoolConfig) =
+    pool.Backends |> List.map (_.Url >> string)
+
+[<Fact>]
+let ``the shape of lb_port, strategy and a list of URLs`` () =
+    let config =
+        ConfigDocuments.right (
+            Doc.Section [
+                "lb_port", value ":3332"
+                "strategy", value "least-connection"
+                "backends", ConfigDocuments.values [ "http://localhost:8081"; "http://localhost:8082" ]
+            ]
+        )
+
+    let pool = onlyPool config
+    Assert.Equal(IPEndPoint(IPAddress.Any, 3332), config.Listen)
+    Assert.Equal(Strategy.LeastConnections, pool.Settings.Strategy)
+    Assert.Equal<string list>([ "http://localhost:8081"; "http://localhost:8082" ], urls pool)
+    Assert.Empty config.NotYet
+
+let private backend number weight =
+    Doc.Section [
+        "id", value $"backend{number}"
+        "url", value $"http://localhost:808{number}"
+        "weight", value (string weight)
+    ]
+
+let private yaml =
+    Doc.Section [
+        "listen",
+        Doc.Section [
+            "port", value "8080"
+            "tls",
+            Doc.Section [
+                "enabled", value "false"
+                "cert_file", value "certs/server.crt"
+                "key_file", value "certs/server.key"
+            ]
+        ]
+        "algorithm", value "weighted-round-robin"
+        "backends", Doc.Items [ backend 1 3; backend 2 1 ]
+        "health_check",
+        Doc.Section [
+            "interval", value "10s"
+            "timeout", value "2s"
+            "path", value "/health"
+            "failure_threshold", value "4"
+        ]
+        "circuit_breaker",
+        Doc.Section [
+            "failure_threshold", value "5"
+            "reset_timeout", value "30s"
+            "half_open_limit", value "3"
+        ]
+        "sticky_session",
+        Doc.Section [
+            "enabled", value "true"
+            "type", value "cookie"
+            "cookie_name", value "session_id"
+            "timeout", value "1h"
+        ]
+        "metrics",
+        Doc.Section [
+            "prometheus", Doc.Section [ "enabled", value "true"; "path", value "/metrics" ]
+        ]
+    ]
+
+[<Fact>]
+let ``the YAML shape of listen, algorithm and sections of policies`` () =
+    let config = ConfigDocuments.right yaml
+    let pool = onlyPool config
+
+    Assert.Equal(IPEndPoint(IPAddress.Any, 8080), config.Listen)
+    Assert.Equal(Strategy.WeightedRoundRobin, pool.Settings.Strategy)
+    Assert.Equal<string list>([ "backend1"; "backend2" ], pool.Backends |> List.map (_.Id >> BackendId.value))
+    Assert.Equal<int list>([ 3; 1 ], pool.Backends |> List.map (_.Weight >> Weight.value))
+
+    Assert.Equal(
+        {
+            Probe = Probe.Http "/health"
+            Interval = TimeSpan.FromSeconds 10.0
+            Timeout = TimeSpan.FromSeconds 2.0
+            Thresholds = { Rise = 2; Fall = 4 }
+        },
+        pool.Settings.Check
+    )
+
+let private json =
+    Doc.Section [
+        "server",
+        Doc.Section [
+            "port", value "8080"
+            "tls",
+            Doc.Section [
+                "enabled", value "false"
+                "cert_file", value "certs/server.crt"
+                "key_file", value "certs/server.key"
+                "reload_interval", value "5m"
+                "min_version", value "TLS12"
+                "max_version", value "TLS13"
+                "cipher_suites", ConfigDocuments.values [ "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" ]
+            ]
+        ]
+        "algorithm", value "round-robin"
+        "sticky_session",
+        Doc.Section [
+            "enabled", value "true"
+            "type", value "cookie"
+            "cookie_name", value "lb_session"
+            "ttl", value "24h"
+            "max_sessions", value "10000"
+            "cleanup_interval", value "1h"
+        ]
+        "health_check",
+        Doc.Section [ "interval", value "30s"; "timeout", value "5s"; "path", value "/health" ]
+        "circuit_breaker",
+        Doc.Section [
+            "failure_threshold", value "5"
+            "reset_timeout", value "30s"
+            "half_open_limit", value "3"
+        ]
+        "retry",
+        Doc.Section [
+            "max_retries", value "3"
+            "initial_interval", value "100ms"
+            "max_interval", value "1s"
+            "multiplier", value "2"
+            "randomization", value "0.1"
+        ]
+        "backends", Doc.Items [ backend 1 1; backend 2 1; backend 3 1 ]
+    ]
+
+[<Fact>]
+let ``the JSON shape of server and retry`` () =
+    let config = ConfigDocuments.right json
+    let pool = onlyPool config
+
+    Assert.Equal(IPEndPoint(IPAddress.Any, 8080), config.Listen)
+    Assert.Equal(3, pool.Settings.Retries)
+    Assert.Equal(TimeSpan.FromSeconds 30.0, pool.Settings.Check.Interval)
+    Assert.Equal(3, pool.Backends.Length)
+
+[<Fact>]
+let ``what has no effect yet is told, once each`` () =
+    let pending (document: Doc) =
+        (ConfigDocuments.right document).NotYet
+        |> List.map (fun fault -> fault.Where, fault.What)
+
+    Assert.Equal<(string * string) list>(
+        [
+            "conduit.yaml:21:3: circuit_breaker", "the circuit breaker is not there yet"
+            "conduit.yaml:25:3: sticky_session", "session stickiness is not there yet"
+            "conduit.yaml:31:5: metrics.prometheus", "the Prometheus endpoint is not there yet"
+        ],
+        pending yaml
+    )
+
+    Assert.Equal<string list>(
+        [
+            "the circuit breaker is not there yet"
+            "session stickiness is not there yet"
+            "back-off between retries is not there yet"
+            "back-off between retries is not there yet"
+            "back-off between retries is not there yet"
+            "back-off between retries is not there yet"
+        ],
+        pending json |> List.map snd
+    )
+
+let private pendingSections: (string * Doc) list = [
+    "circuit_breaker", Doc.Section [ "reset_timeout", value "1s" ]
+    "sticky_session", Doc.Section [ "enabled", value "true" ]
+    "rate_limit", Doc.Section [ "rate", value "5" ]
+    "metrics", Doc.Section [ "prometheus", Doc.Section [ "enabled", value "true" ] ]
+    "retry", Doc.Section [ "multiplier", value "2" ]
+]
+
+[<Fact>]
+let ``a file written for Conduit is refused for what is not there yet`` () =
+    for key, section in pendingSections do
+        let document =
+            Doc.Section [
+                key, section
+                ConfigDocuments.backends
+                "admin", Doc.Section [ "port", value "0" ]
+            ]
+
+        match ConfigDocuments.read document with
+        | Ok _ -> failwith $"{key} was accepted"
+        | Error faults -> Assert.EndsWith(" is not there yet", (List.exactlyOne faults).What)
+
+    // In a named pool as well.
+    let document =
+        Doc.Section [
+            "pools",
+            Doc.Section [ "web", Doc.Section [ ConfigDocuments.backends; List.last pendingSections ] ]
+        ]
+
+    Assert.Equal<string list>(
+        [
+            "conduit.yaml:6:19: pools.web.retry.multiplier: back-off between retries is not there yet; it has no effect: remove the section until then"
+        ],
+        ConfigDocuments.faults document
+    )
+
+[<Fact>]
+let ``what is switched off is accepted`` () =
+    let off = Doc.Section [ "enabled", value "false" ]
+
+    let document =
+        Doc.Section [
+            "circuit_breaker", off
+            "sticky_session", off
+            "rate_limit", off
+            "metrics", Doc.Section [ "prometheus", off ]
+            "listen", Doc.Section [ "tls", off ]
+            "admin", Doc.Section [ "port", value "0" ]
+            ConfigDocuments.backends
+        ]
+
+    Assert.Empty (ConfigDocuments.right document).NotYet
+
+[<Fact>]
+let ``TLS that is asked for is refused in every shape`` () =
+    for key in [ "listen"; "server" ] do
+        let document =
+            Doc.Section [
+                key, Doc.Section [ "tls", Doc.Section [ "enabled", value "true" ] ]
+                ConfigDocuments.backends
+            ]
+
+        Assert.Equal<string list>(
+            [
+                $"conduit.yaml:3:5: {key}.tls: TLS is not there yet; set enabled to false, or remove the section"
+            ],
+            ConfigDocuments.faults document
+        )

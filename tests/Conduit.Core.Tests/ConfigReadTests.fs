@@ -1,0 +1,269 @@
+module Conduit.Tests.ConfigReadTests
+
+open System
+open System.Net
+open Xunit
+open Conduit
+
+let private value = ConfigDocuments.value
+let private seconds (count: float) = TimeSpan.FromSeconds count
+
+let private defaultPool config =
+    match Config.pool PoolName.defaultPool config with
+    | Some pool -> pool
+    | None -> failwith "there is no pool default"
+
+[<Fact>]
+let ``a list of backends is enough, and all else has its default`` () =
+    Assert.Equal(
+        {
+            Listen = IPEndPoint(IPAddress.Any, 3030)
+            Admin =
+                Some {
+                    EndPoint = IPEndPoint(IPAddress.Loopback, 8090)
+                    Asked = false
+                    Token = None
+                    Hosts = []
+                }
+            Pools = [
+                {
+                    Name = PoolName.defaultPool
+                    Settings = PoolSettings.defaults
+                    Backends = [ Make.spec "http://10.0.0.1:8081" ]
+                }
+            ]
+            Routes = []
+            DrainTimeout = seconds 10.0
+            StatsPath = None
+            TrustForwarded = false
+            LogFormat = LogFormat.Text
+            LogLevel = LogLevel.Info
+            NotYet = []
+        },
+        ConfigDocuments.right (Doc.Section [ ConfigDocuments.backends ])
+    )
+
+let private full =
+    Doc.Section [
+        "listen", Doc.Section [ "host", value "10.0.0.9"; "port", value "8080" ]
+        "admin",
+        Doc.Section [
+            "host", value "0.0.0.0"
+            "port", value "9000"
+            "token", value "0123456789abcdef"
+            "hosts", ConfigDocuments.values [ "lb.example" ]
+        ]
+        "drain_timeout", value "1m30s"
+        "stats_path", value "/stats"
+        "trust_forwarded", value "yes"
+        "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
+        "pools",
+        Doc.Section [
+            "web",
+            Doc.Section [
+                "strategy", value "least-connections"
+                "backends",
+                Doc.Items [
+                    value "http://10.0.0.1:8081;weight=3;id=a"
+                    Doc.Section [ "url", value "https://b.example/x/"; "id", value "b"; "weight", value "2" ]
+                    Doc.Section [ "url", value "http://10.0.0.3" ]
+                ]
+                "health_check",
+                Doc.Section [
+                    "path", value "/up"
+                    "interval", value "1s"
+                    "timeout", value "500ms"
+                    "rise", value "1"
+                    "fall", value "5"
+                ]
+                "retry", Doc.Section [ "max_retries", value "0" ]
+                "timeouts", Doc.Section [ "connect", value "1s"; "response", value "1h"; "idle", value "2m" ]
+            ]
+            "api", Doc.Section [ "algorithm", value "p2c"; ConfigDocuments.backends ]
+        ]
+    ]
+
+[<Fact>]
+let ``Conduit's own shape says everything`` () =
+    let expected = {
+        Listen = IPEndPoint(IPAddress.Parse "10.0.0.9", 8080)
+        Admin =
+            Some {
+                EndPoint = IPEndPoint(IPAddress.Any, 9000)
+                Asked = true
+                Token = Some(ConfigDocuments.secret "0123456789abcdef")
+                Hosts = [ "lb.example" ]
+            }
+        Pools = [
+            {
+                Name = Make.poolName "web"
+                Settings = {
+                    Strategy = Strategy.LeastConnections
+                    Check = {
+                        Probe = Probe.Http "/up"
+                        Interval = seconds 1.0
+                        Timeout = seconds 0.5
+                        Thresholds = { Rise = 1; Fall = 5 }
+                    }
+                    Retries = 0
+                    Timeouts = {
+                        Connect = seconds 1.0
+                        Response = TimeSpan.FromHours 1.0
+                        Idle = TimeSpan.FromMinutes 2.0
+                    }
+                }
+                Backends = [
+                    Make.spec "http://10.0.0.1:8081;weight=3;id=a"
+                    Make.spec "https://b.example/x;id=b;weight=2"
+                    Make.spec "http://10.0.0.3"
+                ]
+            }
+            {
+                Name = Make.poolName "api"
+                Settings = {
+                    PoolSettings.defaults with
+                        Strategy = Strategy.PowerOfTwoChoices
+                }
+                Backends = [ Make.spec "http://10.0.0.1:8081" ]
+            }
+        ]
+        Routes = []
+        DrainTimeout = seconds 90.0
+        StatsPath = Some "/stats"
+        TrustForwarded = true
+        LogFormat = LogFormat.Json
+        LogLevel = LogLevel.Warning
+        NotYet = []
+    }
+
+    Assert.Equal(expected, ConfigDocuments.right full)
+
+[<Fact>]
+let ``the flat form and the pool default say the same`` () =
+    let pool = [
+        ConfigDocuments.backends
+        "strategy", value "random"
+        "timeouts", Doc.Section [ "idle", value "5s" ]
+    ]
+
+    let named = Doc.Section [ "pools", Doc.Section [ "default", Doc.Section pool ] ]
+    Assert.Equal(ConfigDocuments.right named, ConfigDocuments.right (Doc.Section pool))
+
+[<Fact>]
+let ``the flat form stands beside named pools`` () =
+    let config =
+        ConfigDocuments.right (
+            Doc.Section [
+                ConfigDocuments.backends
+                "pools", Doc.Section [ "web", Doc.Section [ ConfigDocuments.backends ] ]
+            ]
+        )
+
+    Assert.Equal<string list>([ "default"; "web" ], config.Pools |> List.map (_.Name >> PoolName.value))
+
+[<Fact>]
+let ``a key without a value has its default`` () =
+    let config =
+        ConfigDocuments.right (
+            Doc.Section [ ConfigDocuments.backends; "strategy", Doc.Nothing; "log", Doc.Nothing ]
+        )
+
+    Assert.Equal(ConfigDocuments.right (Doc.Section [ ConfigDocuments.backends ]), config)
+
+[<Theory>]
+[<InlineData(":3332", "0.0.0.0:3332")>]
+[<InlineData("3332", "0.0.0.0:3332")>]
+[<InlineData("0.0.0.0:3332", "0.0.0.0:3332")>]
+[<InlineData("*:3332", "0.0.0.0:3332")>]
+[<InlineData("localhost:3332", "127.0.0.1:3332")>]
+[<InlineData("[::1]:3332", "[::1]:3332")>]
+let ``a listening address may be one text`` (text: string, expected: string) =
+    for key in [ "listen"; "server"; "lb_port" ] do
+        let config =
+            ConfigDocuments.right (Doc.Section [ key, value text; ConfigDocuments.backends ])
+
+        Assert.Equal(IPEndPoint.Parse expected, config.Listen)
+
+[<Theory>]
+[<InlineData("0")>]
+[<InlineData("65536")>]
+[<InlineData(":")>]
+[<InlineData("host:3332")>]
+[<InlineData("::1")>]
+[<InlineData("1.2.3.4.5:80")>]
+[<InlineData("80a")>]
+let ``a listening address is refused`` (text: string) =
+    let document = Doc.Section [ "listen", value text; ConfigDocuments.backends ]
+    Assert.Equal(1, (ConfigDocuments.faults document).Length)
+
+[<Fact>]
+let ``no admin port where its port is 0`` () =
+    let config =
+        ConfigDocuments.right (
+            Doc.Section [ ConfigDocuments.backends; "admin", Doc.Section [ "port", value "0" ] ]
+        )
+
+    Assert.Equal(None, config.Admin)
+
+[<Fact>]
+let ``a token may come from a file, without its line break`` () =
+    let document =
+        Doc.Section [
+            ConfigDocuments.backends
+            "admin", Doc.Section [ "token", value "file:/run/secrets/token" ]
+        ]
+        |> ConfigDocuments.node
+
+    let readSecret path =
+        if path = "/run/secrets/token" then
+            Ok "0123456789abcdef\n"
+        else
+            Error "another file"
+
+    match ReadConfig.read readSecret document with
+    | Ok config ->
+        Assert.Equal(Some(ConfigDocuments.secret "0123456789abcdef"), config.Admin |> Option.bind _.Token)
+    | Error faults -> failwith (faults |> List.map Fault.render |> String.concat "\n")
+
+[<Theory>]
+[<InlineData("tcp", "", "tcp")>]
+[<InlineData("http", "", "/")>]
+[<InlineData("http", "/up", "/up")>]
+[<InlineData("", "/up", "/up")>]
+[<InlineData("", "", "tcp")>]
+let ``a path makes an HTTP check`` (kind: string, path: string, expected: string) =
+    let given key text =
+        key, (if text = "" then Doc.Nothing else value text)
+
+    let config =
+        ConfigDocuments.right (
+            Doc.Section [
+                ConfigDocuments.backends
+                "health_check", Doc.Section [ given "type" kind; given "path" path ]
+            ]
+        )
+
+    Assert.Equal(
+        (if expected = "tcp" then Probe.Tcp else Probe.Http expected),
+        (defaultPool config).Settings.Check.Probe
+    )
+
+[<Fact>]
+let ``ten thousand backends are read in time that grows with their number`` () =
+    let document =
+        Doc.Section [
+            "backends",
+            ConfigDocuments.values [
+                for number in 1..10_000 do
+                    $"http://10.{number / 10_000}.{number / 100 % 100}.{number % 100}:8081"
+            ]
+        ]
+        |> ConfigDocuments.node
+
+    let read () =
+        ReadConfig.read ConfigDocuments.noSecrets document
+
+    let clock = Diagnostics.Stopwatch.StartNew()
+    Assert.Equal(Ok 10_000, read () |> Result.map (fun config -> (defaultPool config).Backends.Length))
+    // Many times what it takes: it fails for what grows with the square.
+    Assert.True(clock.Elapsed < seconds 5.0, $"it took {clock.Elapsed}")

@@ -1,0 +1,158 @@
+module Conduit.Tests.ConfigReloadTests
+
+open FsCheck.FSharp
+open Xunit
+open Conduit
+
+let private stateOf config =
+    Pools.fold State.empty (Reload.initial config)
+
+/// A state of `before` after changes at run time, and what a reload then makes of it.
+let private reloaded before atRunTime after =
+    let changed = Pools.fold (stateOf before) atRunTime
+    let events = Reload.events before after |> Reload.against changed
+    changed, Pools.fold changed events
+
+let private find name id (state: State) =
+    state.Pools |> Map.tryFind name |> Option.bind (_.Backends >> Map.tryFind id)
+
+let private inFile name id config =
+    Config.pool name config
+    |> Option.bind (fun pool -> pool.Backends |> List.tryFind (fun spec -> spec.Id = id))
+
+let private forAll property =
+    let configs = ConfigGenerators.arbitrary
+
+    Property.check (
+        Prop.forAll configs (fun before ->
+            Prop.forAll configs (fun after ->
+                Prop.forAll ConfigGenerators.atRunTime (fun atRunTime -> property before after atRunTime)))
+    )
+
+[<Fact>]
+let ``the events lead from the state of one configuration to that of another`` () =
+    forAll (fun before after _ ->
+        let state = Pools.fold (stateOf before) (Reload.events before after)
+
+        let essence (state: State) =
+            state.Pools
+            |> Map.map (fun _ pool ->
+                pool.Settings, pool.Backends |> Map.map (fun _ backend -> backend.Spec))
+
+        Drift.find after state = [] && essence state = essence (stateOf after))
+
+[<Fact>]
+let ``a file that says the same gives no events`` () =
+    forAll (fun config _ atRunTime ->
+        let changed, after = reloaded config atRunTime config
+
+        Reload.events config config = [] && obj.ReferenceEquals(changed, after))
+
+[<Fact>]
+let ``what did not change in the file stays as it is, with all that was done to it at run time`` () =
+    forAll (fun before after atRunTime ->
+        let changed, state = reloaded before atRunTime after
+
+        seq {
+            for KeyValue(name, pool) in changed.Pools do
+                if (Config.pool name after).IsSome then
+                    for KeyValue(id, backend) in pool.Backends do
+                        if inFile name id before = inFile name id after then
+                            backend, find name id state
+        }
+        |> Seq.forall (fun (backend, kept) -> kept = Some backend))
+
+[<Fact>]
+let ``what the file adds or changes is in force, whatever was done at run time`` () =
+    forAll (fun before after atRunTime ->
+        let _, state = reloaded before atRunTime after
+
+        seq {
+            for pool in after.Pools do
+                for spec in pool.Backends do
+                    match inFile pool.Name spec.Id before, find pool.Name spec.Id state with
+                    | None, Some running -> running.Spec = spec
+                    | None, None -> false
+                    | Some old, Some running when old.Url <> spec.Url -> running.Spec = spec
+                    | Some old, None when old.Url <> spec.Url -> false
+                    | Some old, Some running when old.Weight <> spec.Weight ->
+                        running.Spec.Weight = spec.Weight
+                    // Removed at run time, and the file has not asked for it anew.
+                    | _ -> true
+        }
+        |> Seq.forall id)
+
+[<Fact>]
+let ``what the file no longer has is gone`` () =
+    forAll (fun before after atRunTime ->
+        let _, state = reloaded before atRunTime after
+
+        let isGone name id = (find name id state).IsNone
+
+        (before.Pools, true)
+        ||> List.foldBack (fun pool soFar ->
+            soFar
+            && (Config.pool pool.Name after).IsSome = Map.containsKey pool.Name state.Pools
+            && pool.Backends
+               |> List.forall (fun spec ->
+                   (inFile pool.Name spec.Id after).IsSome || isGone pool.Name spec.Id)))
+
+[<Fact>]
+let ``a backend that was added by hand becomes the file's and keeps its health`` () =
+    let config backends =
+        ConfigDocuments.right (Doc.Section [ "backends", ConfigDocuments.values backends ])
+
+    let byHand = Make.spec "http://b:1;id=b;weight=5"
+
+    let atRunTime = [
+        Pools.inDefault (PoolEvent.Added byHand)
+        Pools.inDefault (PoolEvent.Checked(byHand.Id, Some "refused"))
+        Pools.inDefault (PoolEvent.AdminSet(byHand.Id, AdminState.NotReady))
+    ]
+
+    let after text =
+        reloaded (config [ "http://a:1" ]) atRunTime (config [ "http://a:1"; text ])
+        |> snd
+        |> find PoolName.defaultPool byHand.Id
+
+    let kept = after "http://b:1;id=b;weight=2" |> Option.get
+    Assert.Equal(Make.weight 2, kept.Spec.Weight)
+    Assert.Equal(Health.Down 0, kept.Health)
+    Assert.Equal(AdminState.NotReady, kept.Admin)
+
+    // Another URL is another backend.
+    let replaced = after "http://c:1;id=b" |> Option.get
+    Assert.Equal(Make.spec "http://c:1;id=b", replaced.Spec)
+    Assert.Equal(Health.Unproven, replaced.Health)
+
+[<Fact>]
+let ``each change is told in words`` () =
+    let before =
+        ConfigDocuments.right (
+            Doc.Section [
+                "backends", ConfigDocuments.values [ "http://a:1;id=a"; "http://b:1;id=b" ]
+                "pools", Doc.Section [ "old", Doc.Section [ ConfigDocuments.backends ] ]
+            ]
+        )
+
+    let after =
+        ConfigDocuments.right (
+            Doc.Section [
+                "strategy", ConfigDocuments.value "random"
+                "backends", ConfigDocuments.values [ "http://a:1;id=a;weight=7"; "http://c:1;id=c" ]
+                "pools", Doc.Section [ "new", Doc.Section [ ConfigDocuments.backends ] ]
+            ]
+        )
+
+    Assert.Equal<string list>(
+        [
+            "pool old: removed"
+            "pool default: policies changed"
+            "pool default: backend b removed"
+            "pool default: backend a has weight 7"
+            "pool default: backend c added"
+            "pool new: added"
+            "pool new: backend 10.0.0.1:8081 added"
+        ],
+        Reload.events before after |> List.map Reload.describe
+    )

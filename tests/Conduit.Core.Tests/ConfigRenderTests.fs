@@ -1,0 +1,70 @@
+module Conduit.Tests.ConfigRenderTests
+
+open FsCheck.FSharp
+open Xunit
+open Conduit
+
+let private read node =
+    ReadConfig.read ConfigDocuments.noSecrets node
+
+/// The document with the token itself instead of its mask.
+let private unmasked (config: Config) =
+    match config.Admin |> Option.bind _.Token with
+    | Some token ->
+        let token = Node.scalar (Origin.Given "token") (token.Reveal())
+        Render.node config |> Node.put [ "admin"; "token" ] token
+    | None -> Render.node config
+
+[<Fact>]
+let ``what is rendered reads back as the same configuration`` () =
+    Property.check (
+        Prop.forAll ConfigGenerators.arbitrary (fun (config: Config) -> read (unmasked config) = Ok config)
+    )
+
+[<Fact>]
+let ``a mask is not read as a token`` () =
+    Property.check (
+        Prop.forAll ConfigGenerators.arbitrary (fun (config: Config) ->
+            match config.Admin |> Option.bind _.Token, read (Render.node config) with
+            | None, Ok read -> read = config
+            | Some _, Error [ fault ] -> fault.What = "the token is shorter than 16 bytes"
+            | _ -> false)
+    )
+
+[<Fact>]
+let ``every default is filled in`` () =
+    let rec paths (prefix: string) (node: Node) = [
+        match node.Value with
+        | NodeValue.Mapping entries ->
+            for entry in entries do
+                yield! paths $"{prefix}.{entry.Key}" entry.Node
+        | _ -> prefix.TrimStart '.'
+    ]
+
+    Assert.Equal<string list>(
+        [
+            "listen.host"
+            "listen.port"
+            "admin.host"
+            "admin.port"
+            "drain_timeout"
+            "trust_forwarded"
+            "log.format"
+            "log.level"
+            "pools.default.strategy"
+            "pools.default.health_check.type"
+            "pools.default.health_check.interval"
+            "pools.default.health_check.timeout"
+            "pools.default.health_check.rise"
+            "pools.default.health_check.fall"
+            "pools.default.retry.max_retries"
+            "pools.default.timeouts.connect"
+            "pools.default.timeouts.response"
+            "pools.default.timeouts.idle"
+            "pools.default.backends"
+        ],
+        Doc.Section [ ConfigDocuments.backends ]
+        |> ConfigDocuments.right
+        |> Render.node
+        |> paths ""
+    )

@@ -1,0 +1,175 @@
+namespace Conduit.Tests
+
+open System
+open FsCheck
+open FsCheck.FSharp
+open Conduit
+
+/// Values of the core's closed types, from plain text and numbers that are known to be right.
+[<RequireQualifiedAccess>]
+module Make =
+
+    let private right result =
+        match result with
+        | Ok value -> value
+        | Error fault -> failwith $"a test wrote something wrong: {fault}"
+
+    let backendId text = BackendId.create "test" text |> right
+
+    let weight value = Weight.create "test" value |> right
+
+    let url text = BackendUrl.parse "test" text |> right
+
+    let spec text = BackendSpec.parse "test" text |> right
+
+    let poolName text = PoolName.create "test" text |> right
+
+    let settings strategy thresholds = {
+        PoolSettings.defaults with
+            Strategy = strategy
+            Check = {
+                PoolSettings.defaults.Check with
+                    Thresholds = thresholds
+            }
+    }
+
+/// What matters of a backend when one is chosen.
+type Member = {
+    Weight: Weight
+    Available: bool
+    /// Requests in flight.
+    Load: int
+    /// Whether the request that chooses has been there before.
+    Tried: bool
+}
+
+/// The domain's arbitraries. Ids, URLs and pools come from a small world, so that events meet.
+type Generators =
+
+    static member String() =
+        ArbMap.defaults
+        |> ArbMap.arbitrary<string>
+        |> Arb.filter (fun text -> not (obj.ReferenceEquals(text, null)))
+
+    static member Weight() =
+        Gen.frequency [ 3, Gen.choose (1, 5); 1, Gen.choose (1, 256) ]
+        |> Gen.map Make.weight
+        |> fun weights ->
+            Arb.fromGenShrink (
+                weights,
+                fun weight -> seq {
+                    if weight <> Weight.one then
+                        Weight.one
+                        Make.weight (Weight.value weight / 2)
+                        Make.weight (Weight.value weight - 1)
+                }
+            )
+
+    static member BackendId() =
+        Gen.elements [ "a"; "b"; "c"; "d"; "e" ]
+        |> Gen.map Make.backendId
+        |> Arb.fromGen
+
+    static member BackendUrl() =
+        Gen.elements [ "http://10.0.0.1"; "https://10.0.0.1:8443"; "http://[::1]:8081/base" ]
+        |> Gen.map Make.url
+        |> Arb.fromGen
+
+    static member BackendSpec
+        (ids: Arbitrary<BackendId>, urls: Arbitrary<BackendUrl>, weights: Arbitrary<Weight>)
+        =
+        Gen.map3
+            (fun id url weight -> {
+                BackendSpec.Id = id
+                Url = url
+                Weight = weight
+            })
+            ids.Generator
+            urls.Generator
+            weights.Generator
+        |> Arb.fromGen
+
+    static member Instant() =
+        Gen.choose (0, 1_000_000)
+        |> Gen.map (fun milliseconds -> Instant.ofElapsed (TimeSpan.FromMilliseconds(float milliseconds)))
+        |> Arb.fromGen
+
+    static member Thresholds() =
+        Gen.map2 (fun rise fall -> { Rise = rise; Fall = fall }) (Gen.choose (1, 5)) (Gen.choose (1, 5))
+        |> Arb.fromGen
+
+    static member PoolName() =
+        Gen.elements [ PoolName.defaultPool; Make.poolName "web" ] |> Arb.fromGen
+
+    static member PoolSettings(strategies: Arbitrary<Strategy>, thresholds: Arbitrary<Thresholds>) =
+        Gen.map2 Make.settings strategies.Generator thresholds.Generator |> Arb.fromGen
+
+    static member PoolEvent
+        (
+            specs: Arbitrary<BackendSpec>,
+            ids: Arbitrary<BackendId>,
+            weights: Arbitrary<Weight>,
+            admin: Arbitrary<AdminState>
+        ) =
+        let failures = Gen.elements [ None; None; Some "refused"; Some "timed out" ]
+        let id = ids.Generator
+
+        Gen.frequency [
+            4, specs.Generator |> Gen.map PoolEvent.Added
+            3, id |> Gen.map PoolEvent.Removed
+            1, Gen.map2 (fun id weight -> PoolEvent.WeightSet(id, weight)) id weights.Generator
+            2, Gen.map2 (fun id admin -> PoolEvent.AdminSet(id, admin)) id admin.Generator
+            8, Gen.map2 (fun id failure -> PoolEvent.Checked(id, failure)) id failures
+            8,
+            Gen.map3
+                (fun id epoch failure -> PoolEvent.Traffic(id, epoch, failure))
+                id
+                (Gen.choose (0, 3))
+                failures
+        ]
+        |> Arb.fromGen
+
+    static member Event
+        (names: Arbitrary<PoolName>, settings: Arbitrary<PoolSettings>, news: Arbitrary<PoolEvent>)
+        =
+        Gen.frequency [
+            1,
+            Gen.map2
+                (fun name settings -> Event.PoolCreated(name, settings))
+                names.Generator
+                settings.Generator
+            9, Gen.map2 (fun name news -> Event.InPool(name, news)) names.Generator news.Generator
+        ]
+        |> Arb.fromGen
+
+    static member Member(weights: Arbitrary<Weight>) =
+        let members =
+            Gen.map4
+                (fun weight available load tried -> {
+                    Weight = weight
+                    Available = available
+                    Load = load
+                    Tried = tried
+                })
+                weights.Generator
+                (Gen.frequency [ 4, Gen.constant true; 1, Gen.constant false ])
+                (Gen.choose (0, 12))
+                (Gen.frequency [ 3, Gen.constant false; 1, Gen.constant true ])
+
+        Arb.fromGenShrink (
+            members,
+            fun each -> seq {
+                for weight in weights.Shrinker each.Weight do
+                    { each with Weight = weight }
+
+                if each.Load > 0 then
+                    { each with Load = 0 }
+                    { each with Load = each.Load - 1 }
+
+                if each.Tried then
+                    { each with Tried = false }
+
+                if not each.Available then
+                    { each with Available = true }
+            }
+        )
