@@ -133,12 +133,10 @@ type Forwarder() =
         | body -> body.Spent
 
     /// A body that is still on its way when the try is over stays where it is.
-    let settle (exchange: Exchange) (body: RequestBody | null) : Task =
+    let close (body: RequestBody | null) : Task =
         match body with
-        | NonNull body when not body.HasEnded ->
-            exchange.Cancel()
-            body.Ended()
-        | _ -> Task.CompletedTask
+        | null -> Task.CompletedTask
+        | body -> body.Close()
 
     /// 1 build the request  2 send it  3 relay the head  4 relay the body, or the tunnel after a 101
     /// 5 leave nothing running.
@@ -174,7 +172,7 @@ type Forwarder() =
         with error ->
             outcome <- FailedTry.outcome exchange body error
 
-        do! settle exchange body
+        do! close body
         exchange.EndTry()
 
         return {

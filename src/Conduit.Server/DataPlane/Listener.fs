@@ -59,14 +59,15 @@ type private Transport(loggers: ILoggerFactory) =
             loggers
         )
 
-    /// Closes the port at a moment when no connection waits to be accepted: those that do are reset by
-    /// the system. They are accepted meanwhile, so such a moment comes soon; if it does not, the port is
-    /// closed all the same.
+    /// Closes the port. A connection that waits to be accepted at that moment would be reset by the
+    /// system, so first new ones are kept out and those that are being opened get time to be accepted.
     member _.Unbind() : Task = task {
         let clock = Stopwatch.StartNew()
         let waits (socket: Socket) = socket.Poll(0, SelectMode.SelectRead)
+        Seq.iter Handshakes.refuse sockets
 
-        while Seq.exists waits sockets && clock.ElapsedMilliseconds < 200L do
+        while clock.Elapsed < Handshakes.time
+              || (Seq.exists waits sockets && clock.Elapsed < 2.0 * Handshakes.time) do
             do! Task.Delay 1
 
         for listener in bound do

@@ -24,7 +24,9 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
 
     let request = exchange.Http.Request
 
+    let gate = obj ()
     let mutable relaying: Task = Task.CompletedTask
+    let mutable closed = false
 
     /// Whether bytes were taken from the client.
     member val Spent = false with get, set
@@ -45,21 +47,30 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
         if length.Equals(Nullable 0L) then
             Task.CompletedTask
         else
-            relaying <- this.Relay(stream, cancellation)
-            relaying
+            lock gate (fun () ->
+                if closed then
+                    Task.FromException(IOException "the request is over")
+                else
+                    relaying <- this.Relay(stream, cancellation)
+                    relaying)
 
-    /// Waits until nothing is read from the client any more: HttpClient may be done with the request
-    /// before the body is, and then somebody else must be able to read the rest.
-    member _.Ended() : Task =
-        relaying.ContinueWith(
-            (fun (ended: Task) -> ended.Exception |> ignore),
-            CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default
-        )
+    /// Waits until nothing is read from the client any more, and nothing will be: HttpClient may be done
+    /// with the request before the body has ended, and even before it has begun (after `100 Continue`
+    /// it begins on a thread of its own). Then somebody else must be able to read the rest.
+    member _.Close() : Task =
+        lock gate (fun () -> closed <- true)
 
-    /// Whether nothing is read from the client any more.
-    member _.HasEnded = relaying.IsCompleted
+        if relaying.IsCompleted then
+            Task.CompletedTask
+        else
+            exchange.Cancel()
+
+            relaying.ContinueWith(
+                (fun (ended: Task) -> ended.Exception |> ignore),
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default
+            )
 
     member private this.Relay(stream: Stream, cancellation: CancellationToken) : Task = task {
         let reader = request.BodyReader
