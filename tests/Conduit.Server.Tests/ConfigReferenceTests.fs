@@ -1,5 +1,7 @@
 namespace Conduit.Server.Tests
 
+open System
+open System.Text.RegularExpressions
 open Xunit
 open Conduit
 
@@ -49,6 +51,40 @@ module ConfigReferenceTests =
         ]
 
         Assert.Equal<string list>([], wrong)
+
+    [<Fact>]
+    let ``every name that the reader offers is in the document`` () =
+        let text = Documents.read "docs/configuration.md"
+
+        let offered =
+            keys |> List.collect (fun key -> ConfigKey.choices key.Section key.Key)
+
+        Assert.Contains("power-of-two-choices", offered)
+
+        for name in List.distinct offered do
+            Assert.Contains($"`{name}`", text, StringComparison.OrdinalIgnoreCase)
+
+    [<Fact>]
+    let ``a range is that of the reader`` () =
+        let isRight key (number: int) =
+            (ConfigKey.faults (ConfigKey.document key.Section [ key.Key, string number ])).IsEmpty
+
+        let ranges = [
+            for key in keys do
+                let found = Regex.Match(key.Type, @"(\d+) (?:to (\d+)|or more)$")
+
+                if found.Success then
+                    let least = int found.Groups[1].Value
+                    Assert.True(isRight key least && not (isRight key (least - 1)), $"{key.Key} from {least}")
+
+                    if found.Groups[2].Success then
+                        let most = int found.Groups[2].Value
+                        Assert.True(isRight key most && not (isRight key (most + 1)), $"{key.Key} to {most}")
+
+                    key
+        ]
+
+        Assert.NotEmpty ranges
 
     /// What a configuration means. Whether the admin port was asked for is told apart from where it is,
     /// and asking for the default is asking.

@@ -24,10 +24,8 @@ module ConfigSchemaTests =
         let resolved = schema.Resolve element
 
         match tryProperty "anyOf" resolved with
-        | Some choices -> choices.EnumerateArray() |> Seq.collect choices' |> List.ofSeq
+        | Some several -> several.EnumerateArray() |> Seq.collect choices |> List.ofSeq
         | None -> [ resolved ]
-
-    and private choices' element = choices element
 
     /// The schema of what a section holds, named as in `Keys.sections`.
     let private section (name: string) : JsonElement =
@@ -237,6 +235,20 @@ module ConfigSchemaTests =
         | _ -> ()
     ]
 
+    /// Where the schema of a key draws its lines: the names it has, and the numbers on both sides of a limit.
+    let private limits name key = [
+        for found in properties name |> List.filter (fst >> (=) key) |> List.collect (snd >> choices) do
+            for known in Option.toList (tryProperty "enum" found) do
+                for each in known.EnumerateArray() do
+                    if each.ValueKind = JsonValueKind.String then
+                        string each
+
+            for keyword in [ "minimum"; "maximum" ] do
+                for limit in Option.toList (tryProperty keyword found) do
+                    for by in [ -1m; 0m; 1m ] do
+                        string (limit.GetDecimal() + by)
+    ]
+
     let paths: TheoryData<string, string> =
         let data = TheoryData<string, string>()
 
@@ -257,8 +269,10 @@ module ConfigSchemaTests =
         let isUnmarked value =
             (ConfigKey.marked (ConfigKey.document section [ key, value ])).IsEmpty
 
+        let offered = ConfigKey.choices section key @ limits section key
+
         let differences = [
-            for forms in (samples |> List.map forms) @ (compounds |> List.map List.singleton) do
+            for forms in (samples @ offered |> List.map forms) @ (compounds |> List.map List.singleton) do
                 for form in forms do
                     if isUnmarked form && not (isRight form) then
                         $"{form} is wrong, and not marked"

@@ -53,3 +53,12 @@ module ConfigKey =
     /// What an editor would mark in it.
     let marked (document: string) =
         WrittenConfig.marked (JsonNode.Parse document)
+
+    /// The names that the reader offers for a key that takes one of several.
+    let choices section key : string list =
+        let offer = "use one of "
+
+        faults (document section [ key, "\"no such name\"" ])
+        |> List.map _.Remedy
+        |> List.filter _.StartsWith(offer)
+        |> List.collect (fun remedy -> List.ofArray (remedy.Substring(offer.Length).Split ", "))

@@ -9,6 +9,7 @@ type DocumentedKey = {
     /// As `Keys.sections` names it.
     Section: string
     Key: string
+    Type: string
     /// The value that it has when it is left out, as YAML. None where there is none, or words describe it.
     Default: string option
     /// As YAML.
@@ -89,6 +90,7 @@ module Documents =
             {
                 Section = section
                 Key = cells[0].Trim '`'
+                Type = cells[1]
                 Default = literal cells[2]
                 Example = literal cells[3]
                 Meaning = plain cells[4]
