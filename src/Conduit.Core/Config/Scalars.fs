@@ -91,8 +91,9 @@ module Scalars =
             | "localhost" -> Ok IPAddress.Loopback
             | trimmed ->
                 match IPAddress.TryParse(trimmed.Trim('[', ']')) with
-                // A bare number would be read as an address too.
-                | true, NonNull address when trimmed.IndexOfAny [| '.'; ':' |] >= 0 -> Ok address
+                // A bare number would be read as an address too, and 1.2.3 as 1.2.0.3.
+                | true, NonNull address when trimmed.Contains ':' || address.ToString() = trimmed ->
+                    Ok address
                 | _ ->
                     Error(
                         Fault.create
