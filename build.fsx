@@ -57,15 +57,29 @@ let forget (suites: string list) =
 
     0
 
+let named name (element: XElement) = element.Name.LocalName = name
+
+let attribute (name: string) (element: XElement) = element.Attribute(XName.Get name).Value
+
 let counts (file: string) =
-    let counters =
-        XDocument.Load(file).Descendants()
-        |> Seq.find (fun element -> element.Name.LocalName = "Counters")
-
-    let value (name: string) =
-        int (counters.Attribute(XName.Get name).Value)
-
+    let counters = XDocument.Load(file).Descendants() |> Seq.find (named "Counters")
+    let value name = int (attribute name counters)
     value "passed", value "executed" - value "passed"
+
+/// Each test that failed, with the beginning of what it said.
+let failures (file: string) = [
+    for result in XDocument.Load(file).Descendants() |> Seq.filter (named "UnitTestResult") do
+        if attribute "outcome" result = "Failed" then
+            let message =
+                result.Descendants()
+                |> Seq.tryFind (named "Message")
+                |> Option.map _.Value
+                |> Option.defaultValue ""
+
+            attribute "testName" result
+            + "\n    "
+            + message.Substring(0, min 500 message.Length)
+]
 
 /// One line that sums up every suite that ran; a suite that left no counts is a failure.
 let summary () =
@@ -79,6 +93,9 @@ let summary () =
 
     for file in missing do
         printfn "no results: %s" (Path.GetFileNameWithoutExtension(file: string))
+
+    for failure in List.collect failures found do
+        printfn "failed: %s" failure
 
     printfn "%d passed, %d failed" (List.sum passed) failed
     if failed = 0 then 0 else 1

@@ -110,13 +110,19 @@ let ``An upload reaches the backend while it is going on`` () =
         Assert.Equal("all", Message.text response)
     })
 
+/// The time between two bytes, and what the timeouts allow: 16 pauses are longer than that, while a
+/// machine that stands still for a second or two is not.
+let private pause = milliseconds 200.0
+
+let private pauseTolerated = milliseconds 2500.0
+
 [<Fact>]
 let ``An upload that moves may take longer than any timeout`` () =
     let change =
         Balancers.withTimeouts (fun timeouts -> {
             timeouts with
-                Response = milliseconds 800.0
-                Idle = milliseconds 800.0
+                Response = pauseTolerated
+                Idle = pauseTolerated
         })
 
     Balancers.withOneAnd change (Script.answering (Message.text >> Script.ok)) (fun _ running -> task {
@@ -124,7 +130,7 @@ let ``An upload that moves may take longer than any timeout`` () =
         do! client.Send "POST / HTTP/1.1\r\nHost: conduit.test\r\nContent-Length: 16\r\n\r\n"
 
         for _ in 1..16 do
-            do! Task.Delay 100
+            do! Task.Delay pause
             do! client.Send "x"
 
         let! response = client.ReadResponse()
@@ -143,11 +149,11 @@ let ``A download that moves may take longer than the idle timeout`` (headers: st
                 do! connection.Send(String('y', 5000))
 
             for _ in 1..16 do
-                do! Task.Delay 100
+                do! Task.Delay pause
                 do! connection.Send "x"
         })
 
-    Balancers.withOneAnd (idle 800.0) script (fun _ running -> task {
+    Balancers.withOneAnd (idle pauseTolerated.TotalMilliseconds) script (fun _ running -> task {
         let! response = running.Get "/"
         Assert.EndsWith(String('x', 16), Message.text response)
     })
@@ -157,13 +163,13 @@ let ``The response timeout ends with the response's head`` () =
     let change =
         Balancers.withTimeouts (fun timeouts -> {
             timeouts with
-                Response = milliseconds 300.0
+                Response = pauseTolerated
         })
 
     let script: Script =
         Script.once (fun connection _ -> task {
             do! connection.Send "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
-            do! Task.Delay 900
+            do! Task.Delay(1.25 * pauseTolerated)
             do! connection.Send "1\r\nb\r\n0\r\n\r\n"
         })
 
@@ -177,13 +183,13 @@ let ``The response timeout begins when the upload ends`` () =
     let change =
         Balancers.withTimeouts (fun timeouts -> {
             timeouts with
-                Response = milliseconds 400.0
+                Response = pauseTolerated
         })
 
     Balancers.withOneAnd change (Script.answering (Message.text >> Script.ok)) (fun _ running -> task {
         use! client = running.Connect()
         do! client.Send "POST / HTTP/1.1\r\nHost: conduit.test\r\nContent-Length: 2\r\n\r\na"
-        do! Task.Delay 900
+        do! Task.Delay(1.25 * pauseTolerated)
         let! response = client.Ask "b"
         Assert.Equal("ab", Message.text response)
     })

@@ -108,14 +108,14 @@ let ``A tunnel outlives the response timeout, and bytes one way keep it open`` (
     let change =
         Balancers.withTimeouts (fun timeouts -> {
             timeouts with
-                Response = TimeSpan.FromMilliseconds 300.0
-                Idle = TimeSpan.FromMilliseconds 800.0
+                Response = TimeSpan.FromMilliseconds 2000.0
+                Idle = TimeSpan.FromMilliseconds 2500.0
         })
 
     let script =
         switching (fun connection -> task {
             for _ in 1..6 do
-                do! Task.Delay 400
+                do! Task.Delay 500
                 do! connection.Send "x"
         })
 
