@@ -38,6 +38,8 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         LastFailure = None
     }
 
+    let mutable tried = first.Stamp
+
     /// What another configuration says that only a start can bring about.
     let atNextStart (before: Config) (after: Config) = [
         if before.Admin <> after.Admin then
@@ -100,6 +102,9 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
     /// Held while the state is read and then changed by hand, so that no reload comes between.
     member _.Writing = writing
 
+    /// The stamp of the file when it was last read, well or not.
+    member _.Tried: FileStamp option = Volatile.Read &tried
+
     member _.Status: ConfigStatus =
         let standing = Volatile.Read &standing
 
@@ -116,6 +121,8 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         do! writing.WaitAsync()
 
         try
+            Volatile.Write(&tried, source.File |> Option.bind FileStamp.read)
+
             match ConfigSource.load source with
             | Error faults -> return refuse faults
             | Ok loaded ->

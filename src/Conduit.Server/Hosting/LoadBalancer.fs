@@ -205,7 +205,13 @@ type LoadBalancer
 
                 source.File
                 |> Option.iter (fun file ->
-                    ConfigWatcher.watch file (fun () -> reload ()) parts.Stopping.Token |> ignore)
+                    ConfigWatcher.watch
+                        TimeProvider.System
+                        file
+                        (fun () -> configuration.Tried)
+                        (fun () -> reload ())
+                        parts.Stopping.Token
+                    |> ignore)
 
                 return Ok(LoadBalancer(parts, configuration, listener, reload, events, admin))
     }
