@@ -147,12 +147,115 @@ let ``each change is told in words`` () =
     Assert.Equal<string list>(
         [
             "pool old: removed"
-            "pool default: policies changed"
+            "pool default: strategy changed"
             "pool default: backend b removed"
             "pool default: backend a has weight 7"
             "pool default: backend c added"
             "pool new: added"
             "pool new: backend 10.0.0.1:8081 added"
         ],
-        Reload.events before after |> List.map Reload.describe
+        Reload.events before after |> Reload.report before after
     )
+
+/// The lines of a report when `after` goes over the same few backends as `before`.
+let private reported before after =
+    let config parts =
+        ConfigDocuments.right (Doc.Section(ConfigDocuments.backends :: parts))
+
+    let before, after = config before, config after
+    Reload.events before after |> Reload.report before after
+
+let private route name path =
+    Doc.Section [
+        "name", ConfigDocuments.value name
+        "path", ConfigDocuments.value path
+        "pool", ConfigDocuments.value "default"
+    ]
+
+[<Fact>]
+let ``each setting that changed is told by its key`` () =
+    let set key text = [ key, ConfigDocuments.value text ]
+
+    for parts, expected in
+        [
+            set "listen" ":4000", "listen: 0.0.0.0:4000"
+            set "drain_timeout" "5s", "drain_timeout: 5s"
+            set "stats_path" "/stats", "stats_path: /stats"
+            set "trust_forwarded" "true", "trust_forwarded: true"
+            [ "admin", Doc.Section(set "port" "9000") ], "admin: takes effect at the next start"
+            [ "log", Doc.Section(set "level" "debug") ], "log: takes effect at the next start"
+            set "strategy" "random", "pool default: strategy changed"
+            [ "retry", Doc.Section(set "max_retries" "9") ], "pool default: retry changed"
+            [ "timeouts", Doc.Section(set "idle" "9s") ], "pool default: timeouts changed"
+            [ "health_check", Doc.Section(set "interval" "9s") ], "pool default: health_check changed"
+        ] do
+        Assert.Equal<string list>([ expected ], reported [] parts)
+        Assert.Equal<string list>([], reported parts parts)
+
+    Assert.Equal<string list>([ "stats_path: none" ], reported (set "stats_path" "/stats") [])
+
+[<Fact>]
+let ``routes are told by name, and their order is no change`` () =
+    let a, b = route "a" "/a", route "b" "/b"
+    let routes list = [ "routes", Doc.Items list ]
+
+    Assert.Equal<string list>(
+        [ "route a: removed"; "route b: changed"; "route c: added" ],
+        reported (routes [ a; b ]) (routes [ route "b" "/b/*"; route "c" "/c" ])
+    )
+
+    Assert.Equal<string list>([], reported (routes [ a; b ]) (routes [ b; a ]))
+
+/// One configuration with a part of another.
+let private mixtures (before: Config) (after: Config) = [
+    { before with Listen = after.Listen }
+    { before with Admin = after.Admin }
+    {
+        before with
+            DrainTimeout = after.DrainTimeout
+    }
+    {
+        before with
+            StatsPath = after.StatsPath
+    }
+    {
+        before with
+            TrustForwarded = after.TrustForwarded
+    }
+    {
+        before with
+            LogFormat = after.LogFormat
+    }
+    {
+        before with
+            LogLevel = after.LogLevel
+    }
+    {
+        before with
+            Pools = after.Pools
+            Routes = after.Routes
+    }
+    { before with Routes = [] }
+]
+
+/// The same for all that say the same: the order of the file means nothing.
+let private meaning (config: Config) = {
+    config with
+        Pools = [
+            for pool in config.Pools |> List.sortBy (fun (pool: PoolConfig) -> pool.Name) ->
+                {
+                    pool with
+                        Backends = List.sortBy _.Id pool.Backends
+                }
+        ]
+        Routes = config.Routes |> List.sortBy (fun (route: Route) -> route.Name)
+        NotYet = []
+}
+
+[<Fact>]
+let ``a file that says something else is never told as no change, nor one that does not as one`` () =
+    forAll (fun before after _ ->
+        mixtures before after
+        |> List.forall (fun mixed ->
+            let lines = Reload.events before mixed |> Reload.report before mixed
+            lines.IsEmpty = (meaning before = meaning mixed)))

@@ -68,6 +68,7 @@ module ProberTests =
         }
 
         use prober = new Prober(agent, Log log.Factory, 8)
+        prober.Begin()
         prober.Watch(PoolName.defaultPool, first.Spec "first", (fun () -> check))
         prober.Watch(PoolName.defaultPool, second.Spec "second", (fun () -> check))
         do! Eventually.holds "both are checked" (fun () -> first.Count > 2 && second.Count > 2)

@@ -36,12 +36,13 @@ module Node =
         Value = NodeValue.Mapping entries
     }
 
-    /// How a fault names the place: `file:line:column: path`, or the flag.
+    /// How a fault names the place: `file:line:column: path`, or the flag. Numbers are made text by
+    /// `string`: a format is many times slower, and large files have tens of thousands of places.
     let where origin (path: string) =
         match origin with
         | Origin.Given name -> name
-        | Origin.File(name, line, column) when path = "" -> $"{name}:{line}:{column}"
-        | Origin.File(name, line, column) -> $"{name}:{line}:{column}: {path}"
+        | Origin.File(name, line, column) when path = "" -> $"{name}:{string line}:{string column}"
+        | Origin.File(name, line, column) -> $"{name}:{string line}:{string column}: {path}"
 
     /// What is at `path` and below becomes `node`; mappings on the way are made where there is nothing.
     /// Where something else is in the way it stays, for the reader to find fault with.

@@ -104,9 +104,39 @@ module Reload =
         |> snd
         |> List.rev
 
-    /// What an event of a reload does, for a person.
-    let describe event =
-        let inPool name what = $"pool {PoolName.value name}: {what}"
+    let private policies (before: PoolSettings) (after: PoolSettings) = [
+        if before.Strategy <> after.Strategy then
+            "strategy"
+        if before.Check <> after.Check then
+            "health_check"
+        if before.Retries <> after.Retries then
+            "retry"
+        if before.Timeouts <> after.Timeouts then
+            "timeouts"
+    ]
+
+    /// Routes by name: their order in the file means nothing.
+    let private routes (before: Config) (after: Config) =
+        let byName (config: Config) =
+            config.Routes |> List.map (fun route -> route.Name, route) |> dict
+
+        let earlier, later = byName before, byName after
+        let named (route: Route) = $"route {RouteName.value route.Name}"
+
+        [
+            for route in before.Routes do
+                if not (later.ContainsKey route.Name) then
+                    $"{named route}: removed"
+
+            for route in after.Routes do
+                match earlier.TryGetValue route.Name with
+                | false, _ -> $"{named route}: added"
+                | true, old when old <> route -> $"{named route}: changed"
+                | true, _ -> ()
+        ]
+
+    let private describe before after event =
+        let inPool name what = [ $"pool {PoolName.value name}: {what}" ]
 
         match event with
         | Event.PoolCreated(name, _) -> inPool name "added"
@@ -115,5 +145,35 @@ module Reload =
         | Event.InPool(name, PoolEvent.Removed id) -> inPool name $"backend {BackendId.value id} removed"
         | Event.InPool(name, PoolEvent.WeightSet(id, weight)) ->
             inPool name $"backend {BackendId.value id} has weight {Weight.value weight}"
-        | Event.InPool(name, _) -> inPool name "policies changed"
-        | Event.RoutesSet router -> $"{router.Routes.Length} routes"
+        | Event.InPool(name, PoolEvent.SettingsSet settings) ->
+            match Config.pool name before with
+            | Some pool ->
+                policies pool.Settings settings
+                |> List.collect (fun key -> inPool name $"{key} changed")
+            | None -> []
+        | Event.InPool _ -> []
+        | Event.RoutesSet _ -> routes before after
+
+    /// What is neither in a pool nor a route. The admin port and the log stay as they are until the next
+    /// start.
+    let private settings (before: Config) (after: Config) = [
+        if before.Listen <> after.Listen then
+            $"listen: {after.Listen}"
+        if before.DrainTimeout <> after.DrainTimeout then
+            $"drain_timeout: {Duration.format after.DrainTimeout}"
+        if before.StatsPath <> after.StatsPath then
+            let path = after.StatsPath |> Option.defaultValue "none"
+            $"stats_path: {path}"
+        if before.TrustForwarded <> after.TrustForwarded then
+            let trust = if after.TrustForwarded then "true" else "false"
+            $"trust_forwarded: {trust}"
+        if before.Admin <> after.Admin then
+            "admin: takes effect at the next start"
+        if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then
+            "log: takes effect at the next start"
+    ]
+
+    /// What a reload with these events changes, a line each, for a person. Nothing when the two say the
+    /// same.
+    let report (before: Config) (after: Config) (events: Event list) : string list =
+        settings before after @ List.collect (describe before after) events

@@ -99,10 +99,15 @@ module Place =
         | NodeValue.Sequence _
         | NodeValue.Mapping _ -> Error(fault place "is not a single value" "write one value")
 
+    /// The value of a scalar. Where it stands is put into words only when there is a fault to tell: large
+    /// files have tens of thousands of values.
     let read (reader: ReadText<'a>) place : Validation<'a, Fault> =
-        text place
-        |> Result.bind (reader (where place))
-        |> Result.mapError List.singleton
+        match text place with
+        | Error fault -> Error [ fault ]
+        | Ok text ->
+            match reader "" text with
+            | Ok value -> Ok value
+            | Error _ -> reader (where place) text |> Result.mapError List.singleton
 
     /// The value under a key, read by `reader`; `fallback` when the key is missing.
     let value key reader fallback place =
@@ -156,7 +161,7 @@ module Place =
                 Ok(
                     items
                     |> List.mapi (fun i item -> {
-                        Path = $"{found.Path}[{i}]"
+                        Path = $"{found.Path}[{string i}]"
                         Node = item
                     })
                 )

@@ -49,11 +49,18 @@ module Substitute =
         else
             Error(List.ofSeq faults)
 
+    let rec private isAsked (node: Node) =
+        match node.Value with
+        | NodeValue.Nothing -> false
+        | NodeValue.Scalar value -> value.Contains "${"
+        | NodeValue.Sequence items -> List.exists isAsked items
+        | NodeValue.Mapping entries -> entries |> List.exists (fun entry -> isAsked entry.Node)
+
     /// The document with every value filled in, or a fault for each variable that is missing.
     let rec apply variable path (node: Node) : Validation<Node, Fault> =
         match node.Value with
+        | _ when not (isAsked node) -> Ok node
         | NodeValue.Nothing -> Ok node
-        | NodeValue.Scalar value when not (value.Contains "${") -> Ok node
         | NodeValue.Scalar value ->
             text variable (Node.where node.Origin path) value
             |> Validation.map (fun value -> {
@@ -62,7 +69,7 @@ module Substitute =
             })
         | NodeValue.Sequence items ->
             items
-            |> List.mapi (fun i item -> apply variable $"{path}[{i}]" item)
+            |> List.mapi (fun i item -> apply variable $"{path}[{string i}]" item)
             |> List.sequenceValidationA
             |> Validation.map (fun items -> {
                 node with

@@ -25,7 +25,7 @@ type BackendUrl = private {
     /// Empty, or begins with a slash and does not end with one.
     member this.BasePath = this.basePath
     /// `host:port`.
-    member this.Authority = $"{this.host}:{this.port}"
+    member this.Authority = $"{this.host}:{string this.port}"
 
     /// `http://host:port/base`, whatever the scheme.
     member this.Plain = this.plain
@@ -67,8 +67,8 @@ module BackendUrl =
                 host = host
                 port = uri.Port
                 basePath = basePath
-                text = $"{uri.Scheme}://{host}:{uri.Port}{basePath}"
-                plain = $"http://{host}:{uri.Port}{basePath}"
+                text = $"{uri.Scheme}://{host}:{string uri.Port}{basePath}"
+                plain = $"http://{host}:{string uri.Port}{basePath}"
             }
 
     /// Reads a backend's URL: http or https, a host, a port if it is not the scheme's own, and a base

@@ -98,6 +98,7 @@ module Views =
         LoadedAt = status.LoadedAt
         Source = status.Source
         Hash = status.Hash
+        Changes = List.toArray status.Changes
         LastFailure =
             status.LastFailure
             |> Option.map (fun failure -> {

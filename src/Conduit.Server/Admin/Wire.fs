@@ -101,6 +101,7 @@ module Wire =
         LoadedAt: DateTimeOffset
         Source: string option
         Hash: string option
+        Changes: string[]
         LastFailure: FailedLoad option
         Effective: JsonNode
     }

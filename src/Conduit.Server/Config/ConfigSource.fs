@@ -20,6 +20,8 @@ type LoadedConfig = {
     Config: Config
     /// SHA-256 of the file's bytes as lower-case hex, if there is a file.
     Hash: string option
+    /// Of the file, taken before it was read.
+    Stamp: FileStamp option
 }
 
 [<RequireQualifiedAccess>]
@@ -33,7 +35,9 @@ module ConfigSource =
 
     let private readBytes (path: string) : Result<byte[], string> =
         try
-            if FileInfo(path).Length > largest then
+            if Directory.Exists path then
+                Error $"{path} is a directory"
+            elif FileInfo(path).Length > largest then
                 Error $"the file {path} is larger than 64 MiB"
             else
                 Ok(File.ReadAllBytes path)
@@ -46,9 +50,7 @@ module ConfigSource =
     let private readSecret path =
         readBytes path |> Result.map Encoding.UTF8.GetString
 
-    let private parse (file: string) (bytes: byte[]) =
-        let text = Encoding.UTF8.GetString(bytes).TrimStart '\uFEFF'
-
+    let private parse (file: string) (text: string) =
         if file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) then
             JsonTree.parse file text
         else
@@ -56,6 +58,8 @@ module ConfigSource =
 
     /// Reads everything anew; all faults at once.
     let load (source: ConfigSource) : Result<LoadedConfig, Fault list> = result {
+        let stamp = source.File |> Option.bind FileStamp.read
+
         let! bytes =
             match source.File with
             | None -> Ok None
@@ -66,7 +70,7 @@ module ConfigSource =
 
         let! document =
             match source.File, bytes with
-            | Some file, Some bytes -> parse file bytes
+            | Some file, Some bytes -> SourceText.ofBytes file bytes |> Result.bind (parse file)
             | _ -> Ok(Node.mapping (Origin.Given "--backends") [])
 
         let! document = Substitute.apply variable "" document
@@ -76,5 +80,6 @@ module ConfigSource =
         return {
             Config = config
             Hash = bytes |> Option.map (SHA256.HashData >> Convert.ToHexStringLower)
+            Stamp = stamp
         }
     }

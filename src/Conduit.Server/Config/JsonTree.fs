@@ -11,18 +11,25 @@ open Conduit
 [<RequireQualifiedAccess>]
 module JsonTree =
 
-    /// Where each line begins, in bytes.
-    let private lineStarts (bytes: byte[]) = [|
-        0
-        for i in 0 .. bytes.Length - 1 do
-            if bytes[i] = 10uy then
-                i + 1
-    |]
+    /// Lines and columns of places, which are asked for from the first to the last.
+    [<Sealed>]
+    type private Places(file: string, bytes: byte[]) =
+        let mutable reached = 0
+        let mutable line = 1
+        let mutable column = 1
 
-    let private at file (starts: int[]) offset =
-        let found = Array.BinarySearch(starts, offset)
-        let line = if found >= 0 then found else ~~~found - 1
-        Origin.File(file, line + 1, offset - starts[line] + 1)
+        /// Where the character at this offset stands. A character of several bytes is one column.
+        member _.At(offset: int) =
+            while reached < min offset bytes.Length do
+                if bytes[reached] = 10uy then
+                    line <- line + 1
+                    column <- 1
+                elif bytes[reached] &&& 0xC0uy <> 0x80uy then
+                    column <- column + 1
+
+                reached <- reached + 1
+
+            Origin.File(file, line, column)
 
     /// What has begun and not ended: the entries or items so far, the last first.
     [<RequireQualifiedAccess>]
@@ -51,8 +58,9 @@ module JsonTree =
             Value = NodeValue.Sequence(List.rev items)
           }
 
-    let private read file (bytes: byte[]) : Node =
-        let starts = lineStarts bytes
+    /// `reached` is the offset of the token that is being read.
+    let private read file (bytes: byte[]) (reached: byref<int>) : Node =
+        let places = Places(file, bytes)
 
         let options =
             JsonReaderOptions(CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true)
@@ -63,7 +71,8 @@ module JsonTree =
         stack.Push(Open.Items(Origin.File(file, 1, 1), []))
 
         while reader.Read() do
-            let origin = at file starts (int reader.TokenStartIndex)
+            reached <- int reader.TokenStartIndex
+            let origin = places.At reached
 
             match reader.TokenType with
             | JsonTokenType.StartObject -> stack.Push(Open.Section(origin, [], None))
@@ -89,12 +98,34 @@ module JsonTree =
         | Open.Items(_, root :: _) -> root
         | _ -> Node.mapping (Origin.File(file, 1, 1)) []
 
+    /// The offset of a place that the reader names by line and bytes, both from 0.
+    let private offsetOf (bytes: byte[]) (error: JsonException) =
+        let mutable offset = 0
+
+        for _ in 1L .. error.LineNumber.GetValueOrDefault() do
+            offset <- Array.IndexOf(bytes, 10uy, offset) + 1
+
+        offset + int (error.BytePositionInLine.GetValueOrDefault())
+
+    /// What the reader says, without the place, which it counts from 0.
+    let private why (error: JsonException) =
+        match error.Message.IndexOf " LineNumber:" with
+        | -1 -> error.Message
+        | at -> error.Message.Substring(0, at)
+
     /// The document in `text`.
     let parse file (text: string) : Result<Node, Fault list> =
+        let bytes = Encoding.UTF8.GetBytes text
+        let mutable reached = 0
+
+        let refuse offset why =
+            let where = Node.where (Places(file, bytes).At offset) ""
+            Error [ Fault.create where $"is not JSON: {SourceText.why why}" "mend it here" ]
+
         try
-            Ok(read file (Encoding.UTF8.GetBytes text))
-        with :? JsonException as error ->
-            let line = error.LineNumber.GetValueOrDefault() + 1L
-            let column = error.BytePositionInLine.GetValueOrDefault() + 1L
-            let where = Node.where (Origin.File(file, int line, int column)) ""
-            Error [ Fault.create where "is not JSON" "mend it here" ]
+            Ok(read file bytes &reached)
+        with
+        | :? JsonException as error -> refuse (offsetOf bytes error) (why error)
+        // Half of a surrogate pair, which only shows when the text is taken out.
+        | :? InvalidOperationException ->
+            refuse reached "This text has an escape that stands for no character."

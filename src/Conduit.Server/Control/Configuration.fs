@@ -10,6 +10,7 @@ type private Standing = {
     Loaded: LoadedConfig
     Version: int
     LoadedAt: DateTimeOffset
+    Changes: string list
     LastFailure: FailedLoad option
 }
 
@@ -35,16 +36,11 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         Loaded = first
         Version = 1
         LoadedAt = ports.Clock.GetUtcNow()
+        Changes = []
         LastFailure = None
     }
 
-    /// What another configuration says that only a start can bring about.
-    let atNextStart (before: Config) (after: Config) = [
-        if before.Admin <> after.Admin then
-            "admin: takes effect at the next start"
-        if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then
-            "log: takes effect at the next start"
-    ]
+    let mutable tried = first.Stamp
 
     let refuse faults =
         let failure = {
@@ -64,18 +60,13 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         ports.Events.Publish(ControlEvent.ReloadFailed faults)
         Error faults
 
-    let apply (loaded: LoadedConfig) endOldListener = task {
+    let apply (loaded: LoadedConfig) events endOldListener = task {
         let before, after = standing.Loaded.Config, loaded.Config
-
-        let state = Snapshot.state ports.Agent.Current
-
-        let events = Reload.events before after |> Reload.against state
         let! _ = ports.Agent.Update events
-        endOldListener ()
 
         let report = {
             Version = standing.Version + 1
-            Changes = List.map Reload.describe events @ atNextStart before after
+            Changes = Reload.report before after events
         }
 
         Volatile.Write(
@@ -84,10 +75,12 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
                 Loaded = loaded
                 Version = report.Version
                 LoadedAt = ports.Clock.GetUtcNow()
+                Changes = report.Changes
                 LastFailure = None
             }
         )
 
+        endOldListener ()
         after.NotYet |> List.iter ports.Log.NotYet
         ports.Log.Reloaded(report.Version, report.Changes)
         ports.Events.Publish(ControlEvent.Reloaded report)
@@ -100,6 +93,15 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
     /// Held while the state is read and then changed by hand, so that no reload comes between.
     member _.Writing = writing
 
+    /// The stamp of the file when it was last read, well or not.
+    member _.Tried: FileStamp option = Volatile.Read &tried
+
+    /// Waits for the change that is being made, if there is one.
+    member _.Settled() : Task = task {
+        do! writing.WaitAsync()
+        writing.Release() |> ignore
+    }
+
     member _.Status: ConfigStatus =
         let standing = Volatile.Read &standing
 
@@ -108,6 +110,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
             LoadedAt = standing.LoadedAt
             Source = source.File
             Hash = standing.Loaded.Hash
+            Changes = standing.Changes
             LastFailure = standing.LastFailure
         }
 
@@ -116,12 +119,18 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         do! writing.WaitAsync()
 
         try
+            Volatile.Write(&tried, source.File |> Option.bind FileStamp.read)
+
             match ConfigSource.load source with
             | Error faults -> return refuse faults
             | Ok loaded ->
+                let events =
+                    Reload.events standing.Loaded.Config loaded.Config
+                    |> Reload.against (Snapshot.state ports.Agent.Current)
+
                 match! move loaded.Config with
                 | Error fault -> return refuse [ fault ]
-                | Ok endOldListener -> return! apply loaded endOldListener
+                | Ok endOldListener -> return! apply loaded events endOldListener
         finally
             writing.Release() |> ignore
     }

@@ -30,6 +30,8 @@ type ConfigStatus = {
     Source: string option
     /// SHA-256 of the file's bytes as lower-case hex, if there is a file.
     Hash: string option
+    /// What it changed against the one before it; nothing at the start.
+    Changes: string list
     /// The last attempt that changed nothing, if it is newer than the configuration in force.
     LastFailure: FailedLoad option
 }

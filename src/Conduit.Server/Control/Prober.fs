@@ -70,6 +70,8 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
             disposeHandler = true
         )
 
+    let begun = TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+
     /// How many checks may be under way at once.
     let places = new SemaphoreSlim(atOnce)
 
@@ -104,6 +106,8 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
     let watch pool (spec: BackendSpec) (settings: unit -> HealthCheck) (stopping: CancellationToken) : Task =
         task {
             try
+                do! begun.Task.WaitAsync stopping
+
                 while not stopping.IsCancellationRequested do
                     let current = settings ()
 
@@ -116,7 +120,11 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
                 ()
         }
 
-    /// Begins to check a backend of a pool, by the pool's settings of the moment.
+    /// Lets the checks begin. Nothing is checked before: a program that cannot have its ports asks nothing
+    /// of anybody.
+    member _.Begin() = begun.TrySetResult() |> ignore
+
+    /// Takes a backend of a pool under watch, by the pool's settings of the moment.
     member _.Watch(pool, spec: BackendSpec, settings) =
         let source = new CancellationTokenSource()
 

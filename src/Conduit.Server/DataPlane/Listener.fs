@@ -156,24 +156,25 @@ type Listener private (server: KestrelServer, transport: Transport, lifetime: Li
     }
 
     /// 1 the listening socket closes  2 connections close after their next answer  3 those without a
-    /// request are closed once it has been quiet for a moment  4 what is left when the timeout ends is cut
-    /// off. Gives the number of requests that were cut off.
-    member _.Drain(timeout: TimeSpan) : Task<int> = task {
+    /// request are closed once it has been quiet for a moment  4 what is left when the timeout ends, or when
+    /// `over` is cancelled, is cut off. Gives the number of requests that were cut off.
+    member _.Drain(timeout: TimeSpan, over: CancellationToken) : Task<int> = task {
         let clock = Stopwatch.StartNew()
         lifetime.Drain()
         do! transport.Unbind()
 
         while lifetime.Connections > 0
               && clock.Elapsed < timeout
+              && not over.IsCancellationRequested
               && (lifetime.Quiet < courtesy || clock.Elapsed < courtesy) do
             do! Task.Delay(TimeSpan.FromMilliseconds 10.0)
 
         let cut = lifetime.Active
         // Nothing is in flight, or time is over: either way there is nothing more to wait for.
-        use over =
+        use ending =
             new CancellationTokenSource(if cut = 0 then TimeSpan.FromSeconds 1.0 else TimeSpan.Zero)
 
-        do! server.StopAsync over.Token
+        do! server.StopAsync ending.Token
         server.Dispose()
         return cut
     }

@@ -74,8 +74,8 @@ type Log(factory: ILoggerFactory) =
     static let stopped =
         LoggerMessage.Define<int>(LogLevel.Information, EventId 11, "Stopped, {Cut} requests cut off")
 
-    static let agentFailed =
-        LoggerMessage.Define(LogLevel.Error, EventId 12, "An event could not be applied and was dropped")
+    static let failed =
+        LoggerMessage.Define<string>(LogLevel.Error, EventId 12, "{What} failed: a defect in Conduit")
 
     static let handlerFailed =
         LoggerMessage.Define<string>(
@@ -119,6 +119,20 @@ type Log(factory: ILoggerFactory) =
             "Admin request refused: {Method} {Path} {Reason}"
         )
 
+    static let portClosed =
+        LoggerMessage.Define<string, int>(
+            LogLevel.Information,
+            EventId 19,
+            "No longer listening on {Url}, {Cut} requests cut off"
+        )
+
+    static let admin state =
+        match state with
+        | AdminState.Ready -> "ready"
+        | AdminState.NotReady -> "not ready"
+        | AdminState.Draining -> "draining"
+        | AdminState.Disabled -> "disabled"
+
     let log = factory.CreateLogger "Conduit"
 
     member _.Factory = factory
@@ -143,14 +157,7 @@ type Log(factory: ILoggerFactory) =
         | Change.Removed(_, spec) -> statusChanged.Invoke(log, string spec.Url, "removed", null)
         | Change.WentUp(_, spec) -> statusChanged.Invoke(log, string spec.Url, "up", null)
         | Change.WentDown(_, spec, reason) -> statusDown.Invoke(log, string spec.Url, reason, null)
-        | Change.AdminChanged(_, spec, AdminState.Ready) ->
-            statusChanged.Invoke(log, string spec.Url, "ready", null)
-        | Change.AdminChanged(_, spec, AdminState.NotReady) ->
-            statusChanged.Invoke(log, string spec.Url, "not ready", null)
-        | Change.AdminChanged(_, spec, AdminState.Draining) ->
-            statusChanged.Invoke(log, string spec.Url, "draining", null)
-        | Change.AdminChanged(_, spec, AdminState.Disabled) ->
-            statusChanged.Invoke(log, string spec.Url, "disabled", null)
+        | Change.AdminChanged(_, spec, state) -> statusChanged.Invoke(log, string spec.Url, admin state, null)
         | Change.WeightChanged(_, spec) ->
             statusChanged.Invoke(log, string spec.Url, $"weight {Weight.value spec.Weight}", null)
 
@@ -182,8 +189,11 @@ type Log(factory: ILoggerFactory) =
         for fault in faults do
             reloadRefused.Invoke(log, Fault.render fault, null)
 
+    member _.PortClosed(url, cut) = portClosed.Invoke(log, url, cut, null)
+
     member _.Stopped cut = stopped.Invoke(log, cut, null)
-    member _.AgentFailed(error: exn) = agentFailed.Invoke(log, error)
+    /// Something that nobody waits for, so that only the log tells of it.
+    member _.Failed(what, error: exn) = failed.Invoke(log, what, error)
 
     member _.HandlerFailed(requestId, error: exn) =
         handlerFailed.Invoke(log, requestId, error)

@@ -133,6 +133,7 @@ module AdminPorts =
         LoadedAt = DateTimeOffset(2026, 11, 20, 10, 0, 0, TimeSpan.Zero)
         Source = Some "/etc/conduit/conduit.yaml"
         Hash = Some(String('0', 64))
+        Changes = [ "drain_timeout: 5s" ]
         LastFailure =
             Some {
                 At = DateTimeOffset(2026, 11, 20, 11, 0, 0, TimeSpan.Zero)

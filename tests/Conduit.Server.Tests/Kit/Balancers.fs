@@ -142,6 +142,7 @@ module Balancers =
                 {
                     Config = config settings
                     Hash = None
+                    Stamp = None
                 },
                 log.Factory
             )

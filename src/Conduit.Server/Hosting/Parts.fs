@@ -1,0 +1,100 @@
+namespace Conduit.Server
+
+open System
+open System.Diagnostics
+open System.Threading
+open Microsoft.Extensions.Logging
+open Conduit
+
+/// What lives as long as the balancer does, but for its ports.
+type internal Parts = {
+    Log: Log
+    Loggers: ILoggerFactory
+    Lifetime: Lifetime
+    Events: ControlEvents
+    Agent: Agent
+    Prober: Prober
+    Memory: MemoryUsage
+    Forwarder: Forwarder
+    /// Cancelled when the balancer begins to stop.
+    Stopping: CancellationTokenSource
+}
+
+[<RequireQualifiedAccess>]
+module internal Parts =
+
+    /// The clock of everything that lives in this process.
+    let now =
+        let started = Stopwatch.GetTimestamp()
+        fun () -> Instant.ofElapsed (Stopwatch.GetElapsedTime started)
+
+    let private checkOf (agent: Agent) pool () =
+        match Snapshot.pool pool agent.Current with
+        | ValueSome view -> view.Source.Settings.Check
+        | ValueNone -> PoolSettings.defaults.Check
+
+    /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
+    /// begin when the prober is told to.
+    let start (loggers: ILoggerFactory) : Parts =
+        let log = Log loggers
+        let events = ControlEvents TimeProvider.System
+        let changes = FSharp.Control.Event<Change>()
+
+        let agent =
+            Agent.Start(
+                uint64 (Random.Shared.NextInt64()),
+                {
+                    Now = now
+                    OnChange = changes.Trigger
+                    OnError = fun error -> log.Failed("An event that was dropped", error)
+                },
+                []
+            )
+
+        let prober = new Prober(agent, log, 256)
+
+        changes.Publish.Add(fun change ->
+            log.Changed change
+            events.Publish(ControlEvent.Changed change)
+
+            match change with
+            | Change.Added(pool, spec) -> prober.Watch(pool, spec, checkOf agent pool)
+            | Change.Removed(pool, spec) -> prober.Forget(pool, spec.Id)
+            | _ -> ())
+
+        {
+            Log = log
+            Loggers = loggers
+            Lifetime = Lifetime()
+            Events = events
+            Agent = agent
+            Prober = prober
+            Memory = new MemoryUsage(now)
+            Forwarder = new Forwarder()
+            Stopping = new CancellationTokenSource()
+        }
+
+    /// What serves the requests of the traffic port, by the configuration of the moment.
+    let serve (parts: Parts) (configuration: Configuration) stats =
+        let isStats (target: string) (path: string) =
+            target.StartsWith path
+            && (target.Length = path.Length || target[path.Length] = '?')
+
+        Proxy.serve {
+            Agent = parts.Agent
+            Forwarder = parts.Forwarder
+            TrustForwarded = fun () -> configuration.Current.TrustForwarded
+            Local =
+                fun target ->
+                    match configuration.Current.StatsPath with
+                    | Some path when isStats target path -> Some stats
+                    | _ -> None
+            Log = parts.Log
+        }
+
+    /// Ends all of them.
+    let dispose (parts: Parts) =
+        parts.Stopping.Cancel()
+
+        for part in [ parts.Prober :> IDisposable; parts.Forwarder; parts.Memory; parts.Agent ] do
+            part.Dispose()
