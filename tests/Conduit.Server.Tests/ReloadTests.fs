@@ -455,5 +455,7 @@ let ``a start without its port asks nothing of the backends, and leaves nothing 
             Eventually.holds "the first check is done" (fun () ->
                 running.Backends[0].Health <> Health.Unproven)
 
+        // The system completes a connection before the backend has seen it.
+        do! Eventually.holds "the check has arrived" (fun () -> backend.Accepted > 0)
         Assert.Equal(1, backend.Accepted)
 }
