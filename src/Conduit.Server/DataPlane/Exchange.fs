@@ -3,9 +3,11 @@ namespace Conduit.Server
 open System
 open System.Net
 open System.Threading
+open Microsoft.AspNetCore.Connections.Features
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
 open Conduit
+open Conduit.Transport
 
 /// What the exchange waits for: when time runs out, or a stream breaks, it tells whose fault it is.
 type Phase =
@@ -15,76 +17,68 @@ type Phase =
     | ReadingBackend = 3
     | WritingClient = 4
 
-/// IMPURE: whether what serves requests is on its way out, and what it still has to do.
-[<Sealed>]
-type Lifetime() =
-    let mutable active = 0
-    let mutable connections = 0
-    let mutable lastEnd = 0L
-
-    [<VolatileField>]
-    let mutable draining = false
-
-    member _.IsDraining = draining
-    member _.Drain() = draining <- true
-
-    /// Requests that have begun and not ended.
-    member _.Active = Volatile.Read &active
-
-    /// Connections that clients have open.
-    member _.Connections = Volatile.Read &connections
-
-    /// How long ago the last request ended; nothing while one is being answered.
-    member _.Quiet =
-        if Volatile.Read &active > 0 then
-            TimeSpan.Zero
-        else
-            TimeSpan.FromMilliseconds(float (Environment.TickCount64 - Volatile.Read &lastEnd))
-
-    member _.Enter() = Interlocked.Increment &active |> ignore
-
-    member _.Leave() =
-        Volatile.Write(&lastEnd, Environment.TickCount64)
-        Interlocked.Decrement &active |> ignore
-
-    member _.Connected() =
-        Interlocked.Increment &connections |> ignore
-
-    member _.Disconnected() =
-        Interlocked.Decrement &connections |> ignore
-
 /// IMPURE: what one client connection needs to serve its requests one after another. Kestrel keeps it
-/// with the connection, so a request costs no new context, timer or address text.
+/// with the connection, so a request costs no new context, timer, token or address text.
 [<Sealed>]
-type Exchange(lifetime: Lifetime) =
-
-    static let cancel =
-        Action<obj | null>(fun source ->
-            match source with
-            | :? CancellationTokenSource as source -> source.Cancel()
-            | _ -> ())
+type Exchange(lifetime: Lifetime, deadlines: Deadlines) as this =
 
     let http = DefaultHttpContext()
+    /// Held where a try ends and where it is ended from outside, so that the next one is never hit.
+    let gate = obj ()
     let mutable source = new CancellationTokenSource()
-    let mutable aborted = Unchecked.defaultof<CancellationTokenRegistration>
-    let mutable idle = TimeSpan.Zero
-    let mutable armedAt = 0L
-    let mutable armedFor = TimeSpan.Zero
+    /// In milliseconds of the system's tick count; 0 for none.
+    let mutable deadline = 0L
+    let mutable idle = 0L
+    let mutable connection: BackendConnection | null = null
+    let mutable isWatched = false
     let mutable clientAddress: IPAddress | null = null
     let mutable clientText = ""
+
+    [<VolatileField>]
+    let mutable clientGone = false
+
+    let abortConnection =
+        Action<obj | null>(fun _ ->
+            lock gate (fun () ->
+                match connection with
+                | null -> ()
+                | connection -> connection.Abort()))
+
+    let clientLeft =
+        Action<obj | null>(fun _ ->
+            deadlines.Forget this
+
+            lock gate (fun () ->
+                clientGone <- true
+                source.Cancel()))
+
+    let begun () =
+        source.Token.UnsafeRegister(abortConnection, null) |> ignore
+
+    do begun ()
 
     member _.Http = http
     member _.Lifetime = lifetime
     member val Phase = Phase.AwaitingHead with get, set
 
-    member _.Begin(features: IFeatureCollection) = http.Initialize features
+    member _.Begin(features: IFeatureCollection) =
+        http.Initialize features
+
+        if not isWatched then
+            isWatched <- true
+            deadlines.Watch this
+
+            match features.Get<IConnectionLifetimeFeature>() with
+            | null -> ()
+            | feature -> feature.ConnectionClosed.UnsafeRegister(clientLeft, null) |> ignore
+
     member _.End() = http.Uninitialize()
 
     /// Cancelled when the client leaves or the time of the current phase is over.
     member _.Token = source.Token
 
     /// Whether the client is gone.
-    member _.ClientGone = http.RequestAborted.IsCancellationRequested
+    member _.ClientGone = clientGone || http.RequestAborted.IsCancellationRequested
 
     /// The client's address as text; an IPv4 address that came in by IPv6 is shown as IPv4.
     member _.ClientText =
@@ -103,33 +97,52 @@ type Exchange(lifetime: Lifetime) =
 
     /// Starts the clock of a try.
     member this.BeginTry(timeouts: Timeouts) =
-        if not (source.TryReset()) then
-            source.Dispose()
-            source <- new CancellationTokenSource()
+        if source.IsCancellationRequested then
+            lock gate (fun () ->
+                if not clientGone then
+                    source <- new CancellationTokenSource()
+                    begun ())
 
-        idle <- timeouts.Idle
+        idle <- int64 timeouts.Idle.TotalMilliseconds
         this.Phase <- Phase.AwaitingHead
-        aborted <- http.RequestAborted.UnsafeRegister(cancel, source)
         this.Arm timeouts.Response
 
-    /// Stops the clock of a try. After it the client's leaving is no longer seen here.
-    member _.EndTry() =
-        aborted.Dispose()
-        source.CancelAfter Timeout.InfiniteTimeSpan
+    /// Makes a connection end with the try's time, or when the client leaves.
+    member _.Hold(held: BackendConnection) =
+        lock gate (fun () ->
+            connection <- held
+
+            if source.IsCancellationRequested then
+                held.Abort())
+
+    /// Nothing from outside ends the connection any more.
+    member _.LetGo() =
+        lock gate (fun () -> connection <- null)
+
+    /// Stops the clock of a try.
+    member _.EndTry() = lock gate (fun () -> deadline <- 0L)
 
     /// Ends what still waits in the current try.
     member _.Cancel() = source.Cancel()
 
     /// Gives the current phase so long from now.
     member _.Arm(time: TimeSpan) =
-        armedAt <- Environment.TickCount64
-        armedFor <- time
-        source.CancelAfter time
+        Volatile.Write(&deadline, Environment.TickCount64 + int64 time.TotalMilliseconds)
 
-    /// Notes progress on a body, or its beginning. The idle timeout is set anew only when an eighth of
-    /// it, a second at most, has passed since it last was: bytes come far more often than that.
-    member this.Progress() =
-        let slack = min 1000L (int64 idle.TotalMilliseconds / 8L)
+    /// Notes progress on a body, or its beginning.
+    member _.Progress() =
+        Volatile.Write(&deadline, Environment.TickCount64 + idle)
 
-        if armedFor <> idle || Environment.TickCount64 - armedAt >= slack then
-            this.Arm idle
+    interface IExpiring with
+        member val Place = 0 with get, set
+
+        member _.Expire now =
+            let isOver () =
+                let deadline = Volatile.Read &deadline
+                deadline <> 0L && now >= deadline
+
+            if isOver () then
+                lock gate (fun () ->
+                    if isOver () then
+                        deadline <- 0L
+                        source.Cancel())

@@ -27,11 +27,11 @@ type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime) =
                 | :? Microsoft.AspNetCore.Hosting.Server.Abstractions.IHostContextContainer<Exchange> as kept ->
                     match kept.HostContext with
                     | null ->
-                        let made = Exchange lifetime
+                        let made = Exchange(lifetime, Deadlines.Shared)
                         kept.HostContext <- made
                         made
                     | exchange -> exchange
-                | _ -> Exchange lifetime
+                | _ -> Exchange(lifetime, Deadlines.Shared)
 
             exchange.Begin features
             exchange

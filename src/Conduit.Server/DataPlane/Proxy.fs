@@ -10,7 +10,7 @@ open Conduit
 /// What the data plane needs.
 type ProxyEnv = {
     Agent: Agent
-    Forwarder: Forwarder
+    Forwarder: IForwarder
     /// Whether `X-Forwarded-*` from clients is believed.
     TrustForwarded: unit -> bool
     /// What answers a target on the traffic port itself, where the operator has asked for that.

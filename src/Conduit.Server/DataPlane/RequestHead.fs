@@ -8,6 +8,11 @@ open Microsoft.AspNetCore.Http.Features
 open Microsoft.Extensions.Primitives
 open Conduit
 
+/// Where the fields of a request's head go.
+type IHeadSink =
+    abstract Field: name: string * value: string -> unit
+    abstract Fields: name: string * values: StringValues -> unit
+
 /// The head of the request that goes to the backend.
 [<RequireQualifiedAccess>]
 module RequestHead =
@@ -43,19 +48,7 @@ module RequestHead =
                 null
         | _ -> null
 
-    let private add (message: HttpRequestMessage) (name: string) (values: StringValues) =
-        let added =
-            if values.Count = 1 then
-                message.Headers.TryAddWithoutValidation(name, values[0])
-            else
-                message.Headers.TryAddWithoutValidation(name, values.ToArray())
-
-        if not added then
-            match message.Content with
-            | null -> ()
-            | content -> content.Headers.TryAddWithoutValidation(name, values.ToArray()) |> ignore
-
-    let private addForwarded trust (exchange: Exchange) (message: HttpRequestMessage) =
+    let private addForwarded trust (exchange: Exchange) (sink: IHeadSink) =
         let request = exchange.Http.Request
 
         let sent (name: string) =
@@ -72,29 +65,21 @@ module RequestHead =
             else
                 $"{before}, {exchange.ClientText}"
 
-        message.Headers.TryAddWithoutValidation("X-Forwarded-For", chain) |> ignore
+        sink.Field("X-Forwarded-For", chain)
 
-        message.Headers.TryAddWithoutValidation(
-            "X-Forwarded-Proto",
-            sent "X-Forwarded-Proto" |> orElse request.Scheme
-        )
-        |> ignore
+        sink.Field("X-Forwarded-Proto", sent "X-Forwarded-Proto" |> orElse request.Scheme)
 
         let host = request.Headers.Host
 
         if host.Count > 0 then
-            message.Headers.TryAddWithoutValidation(
-                "X-Forwarded-Host",
-                sent "X-Forwarded-Host" |> orElse (string host)
-            )
-            |> ignore
+            sink.Field("X-Forwarded-Host", sent "X-Forwarded-Host" |> orElse (string host))
 
     let private isOwn (name: string) =
         name.Equals("X-Forwarded-For", StringComparison.OrdinalIgnoreCase)
         || name.Equals("X-Forwarded-Proto", StringComparison.OrdinalIgnoreCase)
         || name.Equals("X-Forwarded-Host", StringComparison.OrdinalIgnoreCase)
 
-    let private addHeaders (passage: Passage) (request: HttpRequest) (message: HttpRequestMessage) =
+    let private addHeaders (passage: Passage) (request: HttpRequest) (sink: IHeadSink) =
         let named = Headers.namedByConnection request.Headers.Connection
         let trust = passage.TrustForwarded
 
@@ -105,41 +90,29 @@ module RequestHead =
                 Headers.isHopByHop name
                 || Headers.isNamed named name
                 || (Headers.isForwarding name && (not trust || isOwn name || name.Contains '_'))
-                // HttpClient writes no request trailers, so none may be announced.
+                // No request trailers are passed on, so none may be announced.
                 || name.Equals("Trailer", StringComparison.OrdinalIgnoreCase)
                 || Headers.isEdited passage.RequestHeaders name
 
             if not stays then
-                add message name header.Value
+                sink.Fields(name, header.Value)
 
         for edit in passage.RequestHeaders do
             match edit with
-            | HeaderEdit.Set(name, value) ->
-                add message (HeaderName.value name) (StringValues(HeaderValue.value value))
+            | HeaderEdit.Set(name, value) -> sink.Field(HeaderName.value name, HeaderValue.value value)
             | HeaderEdit.Remove _ -> ()
 
-    /// The request for the backend at `url`, with `body` unless there is none.
-    let create (passage: Passage) (exchange: Exchange) (url: BackendUrl) (body: RequestBody | null) =
+    /// All fields but those that frame the body, `Host` among them where the client has sent it.
+    let fields (passage: Passage) (exchange: Exchange) (sink: IHeadSink) =
         let request = exchange.Http.Request
-
-        let mutable options =
-            UriCreationOptions(DangerousDisablePathAndQueryCanonicalization = true)
-
-        let uri = Uri(String.Concat(url.Plain, passage.Path), &options)
-        let message = new HttpRequestMessage(HttpMethod.Parse(request.Method), uri)
-        message.Version <- HttpVersion.Version11
-        message.VersionPolicy <- HttpVersionPolicy.RequestVersionExact
-        message.Content <- body
-        addHeaders passage request message
-        addForwarded passage.TrustForwarded exchange message
+        addHeaders passage request sink
+        addForwarded passage.TrustForwarded exchange sink
 
         if Headers.acceptsTrailers request.Headers.TE then
-            message.Headers.TryAddWithoutValidation("TE", "trailers") |> ignore
+            sink.Field("TE", "trailers")
 
         match upgrade exchange.Http with
         | null -> ()
         | protocol ->
-            message.Headers.TryAddWithoutValidation("Connection", "Upgrade") |> ignore
-            message.Headers.TryAddWithoutValidation("Upgrade", protocol) |> ignore
-
-        message
+            sink.Field("Connection", "Upgrade")
+            sink.Field("Upgrade", protocol)

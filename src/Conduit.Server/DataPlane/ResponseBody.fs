@@ -2,9 +2,9 @@ namespace Conduit.Server
 
 open System
 open System.Buffers
+open System.Collections.Generic
 open System.IO
 open System.Net.Http
-open System.Text
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 
@@ -93,34 +93,18 @@ module ResponseBody =
             ArrayPool<byte>.Shared.Return buffer
     }
 
-    /// Whether the response may have trailers that the client can be given: it announces them, or the
-    /// client has said that it takes any.
-    let private mayHaveTrailers (request: HttpRequest) (source: HttpResponseMessage) =
-        HttpProtocol.IsHttp11 request.Protocol
-        && not (ResponseHead.length source).HasValue
-        && (source.Headers.NonValidated.Contains "Trailer"
-            || Headers.acceptsTrailers request.Headers.TE)
-
-    let private trailersOf (source: HttpResponseMessage) =
-        let text = StringBuilder "0\r\n"
-
+    let private trailersOf (source: HttpResponseMessage) = seq {
         for trailer in source.TrailingHeaders.NonValidated do
-            if not (Headers.isHopByHop trailer.Key || Headers.isFraming trailer.Key) then
-                for value in trailer.Value do
-                    text.Append(trailer.Key).Append(": ").Append(value).Append("\r\n") |> ignore
+            for value in trailer.Value do
+                KeyValuePair(trailer.Key, value)
+    }
 
-        text.Append("\r\n").ToString()
-
-    /// Chunks are written by hand, because Kestrel's own end with no trailers (RFC 9112 section 7.1).
     let private relayWithTrailers (exchange: Exchange) source (stream: Stream) : Task = task {
         let response = exchange.Http.Response
         response.Headers.TransferEncoding <- "chunked"
         let writer = response.BodyWriter
         // Kestrel's writer has room for nothing before the response has started.
         do! response.StartAsync exchange.Token
-
-        let write (text: string) =
-            writer.Write(Encoding.Latin1.GetBytes(text).AsSpan())
 
         let flush () : Task = task {
             let! _ = writer.FlushAsync exchange.Token
@@ -129,12 +113,10 @@ module ResponseBody =
 
         do!
             relayLarge exchange stream (fun data ->
-                write (data.Length.ToString "x" + "\r\n")
-                writer.Write data.Span
-                write "\r\n"
+                ChunkedBody.write writer data
                 ValueTask(flush ()))
 
-        write (trailersOf source)
+        ChunkedBody.finish writer (trailersOf source)
         do! flush ()
     }
 
@@ -150,7 +132,12 @@ module ResponseBody =
 
             if length.HasValue && length.Value <= small then
                 relaySmall exchange length.Value stream
-            elif mayHaveTrailers http.Request source then
+            elif
+                ChunkedBody.isWanted
+                    http.Request
+                    (source.Headers.NonValidated.Contains "Trailer")
+                    (if length.HasValue then length.Value else -1L)
+            then
                 relayWithTrailers exchange source stream
             else
                 relayLarge exchange stream (fun data -> http.Response.Body.WriteAsync(data, exchange.Token))

@@ -39,20 +39,35 @@ module ResponseHead =
         else
             source.Content.Headers.ContentLength
 
+    /// Sets the status, and the reason where it is not the usual one.
+    let setStatus (http: HttpContext) status (reason: string) =
+        http.Response.StatusCode <- status
+
+        if reason <> ReasonPhrases.GetReasonPhrase status then
+            match http.Features.Get<IHttpResponseFeature>() with
+            | null -> ()
+            | feature -> feature.ReasonPhrase <- reason
+
+    /// What a route's edits and the drain of the port make of the head.
+    let finish (exchange: Exchange) (edits: HeaderEdit list) =
+        let response = exchange.Http.Response
+
+        for edit in edits do
+            match edit with
+            | HeaderEdit.Set(name, value) ->
+                response.Headers[HeaderName.value name] <- StringValues(HeaderValue.value value)
+            | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
+
+        if exchange.Lifetime.IsDraining then
+            response.Headers.Connection <- "close"
+
     /// Sets status, reason and headers of the client's response. A response has no body when its
     /// request was a HEAD or its status says so; then a Content-Length may still describe one, except
     /// with 204 (RFC 9110 section 8.6).
     let copy (exchange: Exchange) (edits: HeaderEdit list) (source: HttpResponseMessage) =
         let response = exchange.Http.Response
-        response.StatusCode <- int source.StatusCode
-
-        match source.ReasonPhrase with
-        | null -> ()
-        | reason when reason = ReasonPhrases.GetReasonPhrase response.StatusCode -> ()
-        | reason ->
-            match exchange.Http.Features.Get<IHttpResponseFeature>() with
-            | null -> ()
-            | feature -> feature.ReasonPhrase <- reason
+        let reason = source.ReasonPhrase |> Option.ofObj |> Option.defaultValue ""
+        setStatus exchange.Http (int source.StatusCode) reason
 
         let named = Headers.namedByConnection (connectionOf source)
         copyHeaders named source.Headers response
@@ -70,11 +85,4 @@ module ResponseHead =
             | true, protocol -> response.Headers.Upgrade <- values protocol
             | _ -> ()
 
-        for edit in edits do
-            match edit with
-            | HeaderEdit.Set(name, value) ->
-                response.Headers[HeaderName.value name] <- StringValues(HeaderValue.value value)
-            | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
-
-        if exchange.Lifetime.IsDraining then
-            response.Headers.Connection <- "close"
+        finish exchange edits

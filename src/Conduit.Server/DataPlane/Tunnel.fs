@@ -3,7 +3,6 @@ namespace Conduit.Server
 open System
 open System.Buffers
 open System.IO
-open System.Net.Http
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http.Features
 
@@ -51,12 +50,11 @@ module Tunnel =
     /// Relays until one side closes, or nothing has moved for the idle timeout. Bytes in either
     /// direction are progress for both. A protocol that was switched to has its own goodbye, so no end
     /// of a tunnel is a failure.
-    let run (exchange: Exchange) (source: HttpResponseMessage) : Task = task {
+    let run (exchange: Exchange) (backend: Stream) : Task = task {
         match exchange.Http.Features.Get<IHttpUpgradeFeature>() with
         | null -> ()
         | feature ->
             let! client = feature.UpgradeAsync()
-            use backend = source.Content.ReadAsStream()
             exchange.Progress()
 
             let up =

@@ -15,7 +15,7 @@ type internal Parts = {
     Agent: Agent
     Prober: Prober
     Memory: MemoryUsage
-    Forwarder: Forwarder
+    Forwarder: IForwarder
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
 }
@@ -70,7 +70,7 @@ module internal Parts =
             Agent = agent
             Prober = prober
             Memory = new MemoryUsage(now)
-            Forwarder = new Forwarder()
+            Forwarder = new Forwarder(TransportKind.Direct)
             Stopping = new CancellationTokenSource()
         }
 

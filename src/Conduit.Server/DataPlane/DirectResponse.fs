@@ -1,0 +1,117 @@
+namespace Conduit.Server
+
+open System
+open System.Buffers
+open System.IO.Pipelines
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+open Microsoft.Extensions.Primitives
+open Conduit
+open Conduit.Transport
+
+/// The response that comes over a connection of our own, on its way to the client.
+[<RequireQualifiedAccess>]
+module DirectResponse =
+
+    let private connectionOf (source: Conduit.Transport.ResponseHead) =
+        let mutable values = StringValues.Empty
+
+        if source.Connection >= 0 then
+            for index in source.Connection .. source.Count - 1 do
+                if source.Name(index).Equals("Connection", StringComparison.OrdinalIgnoreCase) then
+                    values <- StringValues.Concat(&values, source.Value index)
+
+        values
+
+    /// A Content-Length describes no body where chunks do, and none that a 204 could have.
+    let private isVoid (source: Conduit.Transport.ResponseHead) (name: string) =
+        name.Length = 14
+        && (source.IsChunked || source.Status = StatusCodes.Status204NoContent)
+        && name.Equals("Content-Length", StringComparison.OrdinalIgnoreCase)
+
+    let private add (headers: IHeaderDictionary) (name: string) (value: string) =
+        let before = headers[name]
+
+        headers[name] <-
+            if before.Count = 0 then
+                StringValues value
+            else
+                StringValues.Concat(&before, value)
+
+    /// Sets status, reason and headers of the client's response.
+    let copyHead (exchange: Exchange) (edits: HeaderEdit list) (source: Conduit.Transport.ResponseHead) =
+        let headers = exchange.Http.Response.Headers
+        ResponseHead.setStatus exchange.Http source.Status source.Reason
+        let named = Headers.namedByConnection (connectionOf source)
+
+        for index in 0 .. source.Count - 1 do
+            let name = source.Name index
+
+            if not (Headers.isHopByHop name || Headers.isNamed named name || isVoid source name) then
+                add headers name (source.Value index)
+
+        // After a switch of protocols `Upgrade` names the new one; Kestrel adds `Connection` alone.
+        if source.Status = StatusCodes.Status101SwitchingProtocols then
+            for index in 0 .. source.Count - 1 do
+                if source.Name(index).Equals("Upgrade", StringComparison.OrdinalIgnoreCase) then
+                    add headers "Upgrade" (source.Value index)
+
+        ResponseHead.finish exchange edits
+
+    let private flush (exchange: Exchange) (writer: PipeWriter) : ValueTask<FlushResult> =
+        exchange.Phase <- Phase.WritingClient
+        exchange.Progress()
+        writer.FlushAsync exchange.Token
+
+    /// Relays pieces through `write`, flushing what there is before waiting for more.
+    let private relayBy
+        (exchange: Exchange)
+        (connection: BackendConnection)
+        (write: PipeWriter -> ReadOnlyMemory<byte> -> unit)
+        : Task = task {
+        let mutable piece = ReadOnlyMemory<byte>.Empty
+        let mutable hasFlushed = false
+        // Before the head is out: what cannot be read at once can still be answered for with a 502.
+        let hasFirst = connection.TryReadBody &piece
+        do! exchange.Http.Response.StartAsync()
+        let writer = exchange.Http.Response.BodyWriter
+
+        if hasFirst then
+            write writer piece
+
+        while not connection.IsBodyEnded do
+            if connection.TryReadBody(&piece) then
+                write writer piece
+            elif not connection.IsBodyEnded then
+                let! _ = flush exchange writer
+                hasFlushed <- true
+                exchange.Phase <- Phase.ReadingBackend
+                exchange.Progress()
+                let! more = connection.ReadBodyAsync()
+
+                if not more.IsEmpty then
+                    write writer more
+
+        // Kestrel sends a response by itself at its end only where nothing of it has been sent before.
+        if hasFlushed then
+            let! _ = flush exchange writer
+            ()
+    }
+
+    let private writePlain (writer: PipeWriter) (piece: ReadOnlyMemory<byte>) = writer.Write piece.Span
+
+    /// Sends the body of the response whose head has been copied to the client, as it comes.
+    let relay (exchange: Exchange) (connection: BackendConnection) : Task = task {
+        let response = exchange.Http.Response
+        let source = connection.Head
+
+        if not connection.IsBodyEnded then
+            if ChunkedBody.isWanted exchange.Http.Request source.AnnouncesTrailers source.ContentLength then
+                response.Headers.TransferEncoding <- "chunked"
+                do! relayBy exchange connection ChunkedBody.write
+                ChunkedBody.finish response.BodyWriter connection.Trailers
+                let! _ = flush exchange response.BodyWriter
+                ()
+            else
+                do! relayBy exchange connection writePlain
+    }

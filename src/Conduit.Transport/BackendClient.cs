@@ -1,0 +1,54 @@
+using System;
+using System.Collections.Concurrent;
+using System.Threading;
+
+namespace Conduit.Transport;
+
+/// <summary>How long connections are kept.</summary>
+/// <param name="IdleTime">An idle connection closes after it: shorter than the time after which common
+/// servers close, so that they seldom close first.</param>
+/// <param name="LifeTime">An older connection carries no further exchange: a name may get other addresses.</param>
+/// <param name="MostIdle">For each backend; more are closed when they have nothing to do.</param>
+public sealed record PoolLimits(TimeSpan IdleTime, TimeSpan LifeTime, int MostIdle)
+{
+    /// <summary>30 seconds, 5 minutes, 4,096 connections.</summary>
+    public static PoolLimits Default { get; } = new(TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5), 4096);
+}
+
+/// <summary>An HTTP/1.1 client for cleartext backends: a pool of connections for each.</summary>
+public sealed class BackendClient : IDisposable
+{
+    private readonly ConcurrentDictionary<(string Host, int Port), BackendPool> pools = new();
+    private readonly PoolLimits limits;
+    private readonly Timer sweeper;
+
+    public BackendClient(PoolLimits limits)
+    {
+        this.limits = limits;
+        sweeper = new Timer(_ => Sweep(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+    }
+
+    /// <summary>The connections to a backend.</summary>
+    public BackendPool Pool(string host, int port) =>
+        pools.TryGetValue((host, port), out var pool)
+            ? pool
+            : pools.GetOrAdd((host, port), key => new BackendPool(key.Host, key.Port, limits));
+
+    /// <summary>Closes what is idle. Exchanges that go on are not touched.</summary>
+    public void Dispose()
+    {
+        sweeper.Dispose();
+        foreach (var pool in pools.Values)
+        {
+            pool.Dispose();
+        }
+    }
+
+    private void Sweep()
+    {
+        foreach (var pool in pools.Values)
+        {
+            pool.Sweep();
+        }
+    }
+}
