@@ -1,13 +1,18 @@
 #!/bin/sh
-# Installs the programs that the system tests drive: nginx, wrk, hey and curl. Run as root on Debian it installs what is missing with apt, and nothing else; elsewhere it says
-# what is missing and ends with exit code 1.
+# Installs the programs that the system tests drive. Run as root on Debian it installs what is missing
+# with apt, and nothing else; elsewhere it says what is missing and ends with exit code 1.
 set -eu
 
 # Servers are in the sbin directories, which are not on everybody's PATH.
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 # program:package
-wanted="nginx:nginx-light wrk:wrk hey:hey curl:curl"
+wanted="
+nginx:nginx-light
+wrk:wrk
+hey:hey
+curl:curl
+"
 
 programs=""
 packages=""
