@@ -8,6 +8,7 @@ let root = __SOURCE_DIRECTORY__
 let results = Path.Combine(root, "artifacts", "test-results")
 let server = "src/Conduit.Server"
 let unitSuites = [ "tests/Conduit.Core.Tests"; "tests/Conduit.Server.Tests" ]
+let benchmark = "bench/Conduit.Bench"
 let systemSuite = "tests/Conduit.System.Tests"
 
 /// The file that a suite leaves its counts in.
@@ -109,7 +110,7 @@ let clean () =
 
     0
 
-let sources = [ "src"; "tests"; "build.fsx" ]
+let sources = [ "src"; "tests"; "bench"; "build.fsx" ]
 
 /// Name, what it does, and what it runs with the arguments that follow the name.
 let targets: (string * string * (string list -> int)) list = [
@@ -127,6 +128,15 @@ let targets: (string * string * (string list -> int)) list = [
             (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
             build
             (fun () -> test rest systemSuite)
+        ])
+    "bench",
+    "Conduit beside its peers: --cases, --peers, --rounds, --seconds; all of it takes an hour",
+    (fun rest ->
+        inTurn [
+            (fun () -> execute "bash" [ "eng/install-system-programs.sh"; "bench" ])
+            build
+            (fun () ->
+                dotnet ([ "run"; "--project"; benchmark; "-c"; "Release"; "--no-build"; "--" ] @ rest))
         ])
     "summary", "sums up the suites that ran", (fun _ -> summary ())
     "format",

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs the programs that the system tests drive. Run as root on Debian it installs what is missing
-# with apt, and nothing else; elsewhere it says what is missing and ends with exit code 1.
+# Installs the programs that the system tests drive; with the argument `bench`, those of the benchmark.
+# Run as root on Debian it installs what is missing with apt, and nothing else; elsewhere it says what is
+# missing and ends with exit code 1.
 set -eu
 
 # Servers are in the sbin directories, which are not on everybody's PATH.
@@ -14,6 +15,17 @@ hey:hey
 curl:curl
 "
 
+if [ "${1:-}" = bench ]; then
+    wanted="
+nginx:nginx-light
+wrk:wrk
+h2load:nghttp2-client
+haproxy:haproxy
+caddy:caddy
+go:golang-go
+"
+fi
+
 programs=""
 packages=""
 for entry in $wanted; do
@@ -24,12 +36,12 @@ for entry in $wanted; do
 done
 
 if [ -z "$programs" ]; then
-    echo "system programs: all there"
+    echo "programs: all there"
     exit 0
 fi
 
 if [ "$(id -u)" -ne 0 ] || [ ! -f /etc/debian_version ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "system programs: missing:$programs" >&2
+    echo "programs: missing:$programs" >&2
     echo "run this script as root on Debian, or install what your system calls:$packages" >&2
     exit 1
 fi
@@ -42,7 +54,7 @@ if [ ! -e "$policy" ]; then
     chmod +x "$policy"
 fi
 
-echo "system programs: installing$packages"
+echo "programs: installing$packages"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
 # Unquoted: one argument for each package.

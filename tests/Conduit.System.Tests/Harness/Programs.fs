@@ -48,6 +48,9 @@ module Programs =
             | null -> failwith $"no Conduit.sln above {AppContext.BaseDirectory}"
             | parent -> rootAbove parent
 
+    /// The root of the repository.
+    let root = lazy (rootAbove (DirectoryInfo(AppContext.BaseDirectory)))
+
     /// The executable under test: what CONDUIT_EXE names, from the repository's root if it is relative;
     /// else the one that was built in the same configuration as the tests.
     let conduit =
@@ -60,7 +63,7 @@ module Programs =
                  | "" -> $"artifacts/bin/Conduit.Server/{here.Name}/conduit"
                  | given -> given
 
-             Path.GetFullPath(path, rootAbove here))
+             Path.GetFullPath(path, root.Value))
 
     /// The path of a program; the run cannot go on without it.
     let path program =
