@@ -10,6 +10,7 @@ let private deadline = TimeSpan.FromSeconds 20.0
 
 let private ports = {
     Now = fun () -> Pools.now
+    OnEvent = ignore
     OnChange = ignore
     OnError = fun error -> raise error
 }

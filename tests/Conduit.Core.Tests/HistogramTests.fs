@@ -35,22 +35,3 @@ let ``every bucket begins where the one before it ends`` () =
 let ``what lies outside counts in the first and the last bucket`` () =
     Assert.Equal(0, Buckets.indexOf (TimeSpan.FromSeconds -1.0))
     Assert.Equal(Buckets.count - 1, Buckets.indexOf TimeSpan.MaxValue)
-
-[<Fact>]
-let ``a percentile is the bound of the bucket that the sorted durations have there`` () =
-    Property.check (fun (NonEmptyArray(durations: NonNegativeInt[])) (PositiveInt share) ->
-        let spans =
-            durations |> Array.map (fun (NonNegativeInt value) -> micros (int64 value))
-
-        let share = float (share % 100 + 1) / 100.0
-        let histogram = Histogram()
-        spans |> Array.iter histogram.Record
-        let rank = max 1 (int (ceil (share * float spans.Length)))
-        let sorted = Array.sort spans
-        let expected = Buckets.upperBound (Buckets.indexOf sorted[rank - 1])
-
-        Buckets.percentile share (histogram.Read()) = Some expected)
-
-[<Fact>]
-let ``nothing counted has no percentile`` () =
-    Assert.Equal(None, Buckets.percentile 0.5 (Histogram().Read()))

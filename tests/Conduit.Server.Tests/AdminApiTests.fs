@@ -13,6 +13,15 @@ module AdminApiTests =
 
     let private backends = "/api/v1/pools/default/backends"
 
+    /// The part of an answer that shows windows in which nothing happened.
+    let private quiet =
+        let latency = """{"p50":null,"p90":null,"p99":null,"p99_9":null}"""
+
+        let figures =
+            $"{{\"requests_per_second\":0,\"errors_per_second\":0,\"error_ratio\":null,\"latency_ms\":{latency}}}"
+
+        $"\"recent\":{{\"10s\":{figures},\"1m\":{figures},\"5m\":{figures}}}"
+
     let private problem (status: int) (name: string) (answer: AdminAnswer) =
         Assert.Equal(status, answer.Status)
         Assert.Equal("application/problem+json", answer.ContentType)
@@ -44,7 +53,10 @@ module AdminApiTests =
             let expected =
                 """{"id":"b","pool":"default","url":"http://10.0.0.2:8081","weight":3,"state":"ready","health":"down","""
                 + """"available":false,"in_flight":2,"requests":2,"failures":1,"""
-                + """"latency_ms":{"p50":0.01,"p90":0.01,"p99":0.01,"p99_9":0.01},"last_failure":"why","""
+                + """"latency_ms":{"p50":0.01,"p90":0.01,"p99":0.01,"p99_9":0.01},"""
+                + $"{quiet},"
+                + """"last_failure":"why","last_failure_at":"2026-11-20T12:00:00+00:00","""
+                + """"last_check_at":"2026-11-20T12:00:00+00:00","last_check_passed":false,"""
                 + $""""since_seconds":3723,"etag":"{answer.Etag.Replace("\"", "\\\"")}"}}"""
 
             Assert.Equal(expected, answer.Text)
@@ -70,7 +82,8 @@ module AdminApiTests =
             let! pools = port.Get "/api/v1/pools"
 
             Assert.Equal(
-                """{"pools":[{"name":"default","strategy":"round-robin","backends":2,"available":2,"in_flight":0,"requests":0,"failures":0}]}""",
+                """{"pools":[{"name":"default","strategy":"round-robin","backends":2,"available":2,"in_flight":0,"requests":0,"failures":0,"""
+                + $"{quiet}}}]}}",
                 pools.Text
             )
 

@@ -1,5 +1,6 @@
 namespace Conduit.Server.Tests
 
+open System
 open System.Text.Json
 open System.Threading
 open Microsoft.AspNetCore.Http
@@ -125,19 +126,29 @@ module AdminOpenApiTests =
 
     [<Fact>]
     let ``every real answer is as it is described`` () =
+        let ports =
+            AdminPorts.ports (AdminPorts.defaultPool [ "http://10.0.0.1:8081;id=a" ])
+
+        ports.Events.Publish ControlEvent.Stopping
+        ports.Figures.Read(TimeSpan.FromSeconds 5.0)
+
         let ports = {
-            AdminPorts.ports (AdminPorts.defaultPool [ "http://10.0.0.1:8081;id=a" ]) with
+            ports with
                 Stats =
                     fun http ->
-                        http.Response.WriteAsJsonAsync [|
-                            {
-                                url = "http://h"
-                                alive = true
-                                uptime = "00h:00m:01s"
-                                memory_usage = "0 B"
-                                conn_count = 1
-                            }
-                        |]
+                        http.Response.WriteAsJsonAsync(
+                            [|
+                                {
+                                    url = "http://h"
+                                    alive = true
+                                    uptime = "00h:00m:01s"
+                                    memory_usage = "0 B"
+                                    conn_count = 1
+                                    recent = Wire.ofRecent ports.Figures.Overall
+                                }
+                            |],
+                            Wire.options
+                        )
         }
 
         AdminPorts.runWith AdminAccess.local ports (fun port -> task {
@@ -158,6 +169,9 @@ module AdminOpenApiTests =
                 "/readyz"
                 "/healthz"
                 "/stats"
+                v1 "/overview"
+                v1 "/overview/history"
+                v1 "/events/history"
                 v1 "/pools"
                 v1 "/pools/{pool}"
                 backends
@@ -174,6 +188,7 @@ module AdminOpenApiTests =
 
                 ("GET", one), "x", [], None
                 ("GET", one), "a", foreign, None
+                ("GET", v1 "/events/history"), "", foreign, None
                 (post, backends), "", [], Some """{"url":"http://h:1","id":"c"}"""
                 (post, backends), "", [], Some """{"url":"http://h:1","id":"c"}"""
                 (post, backends), "", [ "If-None-Match", "*" ], Some """{"url":"http://h:1","id":"c"}"""

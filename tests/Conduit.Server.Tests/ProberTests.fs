@@ -52,6 +52,7 @@ module ProberTests =
                 1UL,
                 {
                     Now = fun () -> Instant.zero
+                    OnEvent = ignore
                     OnChange = ignore
                     OnError = ignore
                 },

@@ -29,7 +29,7 @@ let private isRight (backend: ScriptedBackend) inFlight (stats: JsonElement) =
     let one = Assert.Single(stats.EnumerateArray())
 
     Assert.Equal<string list>(
-        [ "url"; "alive"; "uptime"; "memory_usage"; "conn_count" ],
+        [ "url"; "alive"; "uptime"; "memory_usage"; "conn_count"; "recent" ],
         [ for property in one.EnumerateObject() -> property.Name ]
     )
 

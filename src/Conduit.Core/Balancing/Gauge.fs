@@ -10,6 +10,7 @@ type Gauge() =
     let mutable streak = 0
     let mutable requests = 0L
     let mutable failures = 0L
+    let mutable serverErrors = 0L
     let latency = Histogram()
 
     /// Requests that have been sent to the backend and have not ended.
@@ -20,6 +21,9 @@ type Gauge() =
 
     /// Tries that ended in a failure of the backend, since it joined.
     member _.Failures = Volatile.Read &failures
+
+    /// Tries that the backend answered with a status from 500 on, since it joined.
+    member _.ServerErrors = Volatile.Read &serverErrors
 
     /// How long answered requests took, from their sending to the last byte of the response.
     member _.Latency = latency
@@ -45,6 +49,10 @@ type Gauge() =
     member _.Failed() =
         Interlocked.Increment &streak |> ignore
         Interlocked.Increment &failures |> ignore
+
+    /// Notes an answer with a status from 500 on.
+    member _.AnsweredWithError() =
+        Interlocked.Increment &serverErrors |> ignore
 
     /// Notes a success, and says whether it ended a streak of failures.
     member _.Succeeded() =

@@ -35,17 +35,6 @@ module Buckets =
             let part = int64 ((index - int exact) % perOctave)
             TimeSpan.FromMicroseconds(float (((int64 perOctave + part + 1L) <<< (octave - 3)) - 1L))
 
-    /// The duration that a share of those counted (0 to 1) does not exceed; nothing when none were.
-    let percentile (share: float) (counts: int64[]) : TimeSpan option =
-        let total = Array.sum counts
-
-        if total = 0L then
-            None
-        else
-            let rank = max 1L (int64 (ceil (share * float total)))
-            let sums = counts |> Seq.scan (+) 0L |> Seq.tail
-            Some(upperBound (sums |> Seq.findIndex (fun sum -> sum >= rank)))
-
 /// IMPURE: atomic cells. Durations counted since the start; what happened in between is the difference
 /// of two readings.
 [<Sealed>]
@@ -57,3 +46,6 @@ type Histogram() =
 
     /// The counts as they stand, by bucket.
     member _.Read() = Array.copy counts
+
+    /// How many durations fell into a bucket so far.
+    member _.Count bucket = Volatile.Read &counts[bucket]

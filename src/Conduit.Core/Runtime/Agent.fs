@@ -6,9 +6,11 @@ open System.Threading
 /// What the agent needs from outside.
 type AgentPorts = {
     Now: unit -> Instant
+    /// Told of each event when its turn has come, on the agent's own thread; must be quick.
+    OnEvent: Event -> unit
     /// Told of each change once a snapshot shows it, in order, on the agent's own thread; must be quick.
     OnChange: Change -> unit
-    /// Told of an exception that an event or `OnChange` caused; it is dropped and the agent goes on.
+    /// Told of an exception that an event, `OnEvent` or `OnChange` caused; it is dropped and the agent goes on.
     OnError: exn -> unit
 }
 
@@ -31,6 +33,7 @@ type Agent private (seed: uint64, ports: AgentPorts, initial: Snapshot, initialS
     /// `untold` are changes that no snapshot shows yet, the newest first.
     let fold (state, untold) event =
         try
+            ports.OnEvent event
             let after = State.evolve (ports.Now()) state event
 
             after,

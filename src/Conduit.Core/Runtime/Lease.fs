@@ -49,6 +49,9 @@ module Lease =
                 if status <> 101 then
                     target.Gauge.Latency.Record elapsed
 
+                if status >= 500 then
+                    target.Gauge.AnsweredWithError()
+
                 if target.Gauge.Succeeded() then
                     tell None
             | _ -> ()

@@ -38,6 +38,8 @@ module AdminRoutes =
     let all (ports: ControlPorts) (stopping: CancellationToken) =
         health ports.Agent ports.Lifetime ports.Stats
         @ [
+            api "GET" "/overview" (ApiOverview.overview ports)
+            api "GET" "/overview/history" (ApiOverview.history ports)
             api "GET" "/pools" (ApiBackends.pools ports)
             api "GET" "/pools/{pool}" (ApiBackends.pool ports)
             api "GET" "/pools/{pool}/backends" (ApiBackends.list ports)
@@ -48,6 +50,7 @@ module AdminRoutes =
             api "POST" "/reload" (ApiConfig.reload ports)
             api "GET" "/config" (ApiConfig.config ports)
             api "GET" "/config/diff" (ApiConfig.differences ports)
+            api "GET" "/events/history" (ApiOverview.events ports)
             route "GET" "/api/v1/events" (EventStream.serve ports EventStream.settings stopping)
             route "GET" "/api/v1/openapi.json" ApiConfig.openApi
             route "GET" "/api/status" (DashboardProtocol.status ports)

@@ -33,41 +33,26 @@ module ApiBackends =
         findBackend ports (segment 2 http) (segment 0 http)
 
     let private show (ports: ControlPorts) (target: Target) = {
-        Reply.ok (Views.backend (ports.Now()) target) with
+        Reply.ok (Views.backend ports target) with
             Etag = Some(Views.etag target.Backend)
     }
 
     let pools (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> =
         let pools: Wire.Pools = {
-            Pools = ports.Agent.Current.Pools |> Array.map Views.pool
+            Pools = ports.Agent.Current.Pools |> Array.map (Views.pool ports)
         }
 
         Task.FromResult(Ok(Reply.ok pools))
 
     let pool ports http : Task<Result<Reply, Problem>> =
         findPool ports (segment 0 http)
-        |> Result.map (Views.poolDetail >> Reply.ok)
+        |> Result.map (Views.poolDetail ports >> Reply.ok)
         |> Task.FromResult
-
-    /// A number of the query, or why it cannot be.
-    let private number (http: HttpContext) (name: string) least most fallback : Validation<int, Fault> =
-        let values = http.Request.Query[name]
-
-        match values.Count, Int32.TryParse(string values) with
-        | 0, _ -> Ok fallback
-        | 1, (true, value) when value >= least && value <= most -> Ok value
-        | _ ->
-            Error [
-                Fault.create
-                    name
-                    $"{Fault.quote (string values)} is not a whole number from {least} to {most}"
-                    $"use {least} to {most}"
-            ]
 
     let private page http : Result<int * int, Problem> =
         validation {
-            let! limit = number http "limit" 1 1000 100
-            and! offset = number http "offset" 0 Int32.MaxValue 0
+            let! limit = RequestQuery.number http "limit" 1 1000 100
+            and! offset = RequestQuery.number http "offset" 0 Int32.MaxValue 0
             return limit, offset
         }
         |> Result.mapError Problem.Invalid
@@ -77,7 +62,6 @@ module ApiBackends =
         result {
             let! limit, offset = page http
             let! view = findPool ports (segment 1 http)
-            let now = ports.Now()
 
             let backends: Wire.Backends = {
                 Total = view.Targets.Length
@@ -87,7 +71,7 @@ module ApiBackends =
                     view.Targets
                     |> Seq.skip (min offset view.Targets.Length)
                     |> Seq.truncate limit
-                    |> Seq.map (Views.backend now)
+                    |> Seq.map (Views.backend ports)
                     |> Seq.toArray
             }
 

@@ -3,7 +3,9 @@ namespace Conduit.Server
 open System
 open System.Text.Json
 open System.Threading.Tasks
+open FsToolkit.ErrorHandling
 open Microsoft.AspNetCore.Http
+open Conduit
 
 /// What the admin API answers when it does what it is asked.
 [<NoEquality; NoComparison>]
@@ -73,3 +75,22 @@ module RawPath =
 
         let segments = path.TrimEnd('/').Split '/'
         Uri.UnescapeDataString segments[segments.Length - 1 - index]
+
+/// The parameters of a request.
+[<RequireQualifiedAccess>]
+module RequestQuery =
+
+    /// A number of the query, or why it cannot be.
+    let number (http: HttpContext) (name: string) least most fallback : Validation<int, Fault> =
+        let values = http.Request.Query[name]
+
+        match values.Count, Int32.TryParse(string values) with
+        | 0, _ -> Ok fallback
+        | 1, (true, value) when value >= least && value <= most -> Ok value
+        | _ ->
+            Error [
+                Fault.create
+                    name
+                    $"{Fault.quote (string values)} is not a whole number from {least} to {most}"
+                    $"use {least} to {most}"
+            ]

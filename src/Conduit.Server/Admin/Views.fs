@@ -18,21 +18,9 @@ module Views =
         let digest = SHA256.HashData(Encoding.UTF8.GetBytes configured)
         $"\"{Convert.ToHexStringLower(digest.AsSpan(0, 8))}\""
 
-    let private latency (histogram: Histogram) : Wire.Latency =
-        let counts = histogram.Read()
-
-        let at share =
-            Buckets.percentile share counts |> Option.map _.TotalMilliseconds
-
-        {
-            P50 = at 0.5
-            P90 = at 0.9
-            P99 = at 0.99
-            P999 = at 0.999
-        }
-
-    let backend now (target: Target) : Wire.Backend =
+    let backend (ports: ControlPorts) (target: Target) : Wire.Backend =
         let backend, gauge = target.Backend, target.Gauge
+        let note = ports.Notes.Of(target.Pool, backend.Spec.Id)
 
         {
             Id = BackendId.value backend.Spec.Id
@@ -45,16 +33,20 @@ module Views =
             InFlight = gauge.InFlight
             Requests = gauge.Requests
             Failures = gauge.Failures
-            LatencyMs = latency gauge.Latency
+            LatencyMs = Wire.ofDurations (Durations.ofCounts (gauge.Latency.Read()))
+            Recent = Wire.ofRecent (ports.Figures.Backend target)
             LastFailure = backend.LastFailure
-            SinceSeconds = Math.Round((Instant.elapsed backend.Since now).TotalSeconds, 3)
+            LastFailureAt = note.LastFailureAt
+            LastCheckAt = note.LastCheckAt
+            LastCheckPassed = note.LastCheckPassed
+            SinceSeconds = Math.Round((Instant.elapsed backend.Since (ports.Now())).TotalSeconds, 3)
             Etag = etag backend
         }
 
     let private sum (figure: Gauge -> int64) (view: PoolView) =
         view.Targets |> Array.sumBy (fun target -> figure target.Gauge)
 
-    let pool (view: PoolView) : Wire.Pool = {
+    let pool (ports: ControlPorts) (view: PoolView) : Wire.Pool = {
         Name = PoolName.value view.Source.Name
         Strategy = Strategy.name view.Source.Settings.Strategy
         Backends = view.Targets.Length
@@ -62,6 +54,40 @@ module Views =
         InFlight = int (sum (_.InFlight >> int64) view)
         Requests = sum _.Requests view
         Failures = sum _.Failures view
+        Recent = Wire.ofRecent (ports.Figures.Pool view.Source.Name)
+    }
+
+    let overview (ports: ControlPorts) : Wire.Overview =
+        let views = ports.Agent.Current.Pools
+
+        {
+            At = ports.Clock.GetUtcNow()
+            UptimeSeconds = Math.Round((Instant.elapsed Instant.zero (ports.Now())).TotalSeconds, 3)
+            Pools = views.Length
+            Backends = views |> Array.sumBy _.Targets.Length
+            Available = views |> Array.sumBy _.Available.Length
+            InFlight = int (views |> Array.sumBy (sum (_.InFlight >> int64)))
+            Requests = views |> Array.sumBy (sum _.Requests)
+            Failures = views |> Array.sumBy (sum _.Failures)
+            Recent = Wire.ofRecent ports.Figures.Overall
+        }
+
+    let private historyPoint (point: HistoryPoint) : Wire.HistoryPoint =
+        let latency share =
+            Figures.latency share point.Figures |> Option.map _.TotalMilliseconds
+
+        {
+            At = point.At
+            RequestsPerSecond = Math.Round(Figures.requestsPerSecond point.Figures, 3)
+            ErrorRatio = Figures.errorRatio point.Figures
+            P50 = latency 0.5
+            P99 = latency 0.99
+            InFlight = point.InFlight
+        }
+
+    let history (ports: ControlPorts) : Wire.History = {
+        StepSeconds = ports.Figures.HistoryStep.TotalSeconds
+        Points = ports.Figures.History |> Array.map historyPoint
     }
 
     let private healthCheck (check: HealthCheck) : Wire.HealthCheck =
@@ -79,8 +105,8 @@ module Views =
             Fall = check.Thresholds.Fall
         }
 
-    let poolDetail (view: PoolView) : Wire.PoolDetail =
-        let figures = pool view
+    let poolDetail (ports: ControlPorts) (view: PoolView) : Wire.PoolDetail =
+        let figures = pool ports view
 
         {
             Name = figures.Name
@@ -90,6 +116,7 @@ module Views =
             InFlight = figures.InFlight
             Requests = figures.Requests
             Failures = figures.Failures
+            Recent = figures.Recent
             HealthCheck = healthCheck view.Source.Settings.Check
         }
 
@@ -115,6 +142,7 @@ module Views =
     }
 
     let private nothing kind at : Wire.Event = {
+        Number = None
         Type = kind
         At = at
         Pool = None
@@ -171,6 +199,12 @@ module Views =
                 Faults = Some(Wire.ofFaults faults)
           }
         | ControlEvent.Stopping -> nothing "stopping" numbered.At
+
+    /// An event of the past, with its number.
+    let pastEvent (numbered: NumberedEvent) : Wire.Event = {
+        event numbered with
+            Number = Some numbered.Number
+    }
 
     /// Tells a client that is too slow how many events it missed.
     let dropped at count : Wire.Event = {

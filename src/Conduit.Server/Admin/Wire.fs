@@ -20,6 +20,24 @@ module Wire =
         P999: float option
     }
 
+    /// What happened in one window of time.
+    type Figures = {
+        RequestsPerSecond: float
+        ErrorsPerSecond: float
+        /// Null while no try has ended.
+        ErrorRatio: float option
+        LatencyMs: Latency
+    }
+
+    type Recent = {
+        [<JsonPropertyName "10s">]
+        TenSeconds: Figures
+        [<JsonPropertyName "1m">]
+        OneMinute: Figures
+        [<JsonPropertyName "5m">]
+        FiveMinutes: Figures
+    }
+
     type Backend = {
         Id: string
         Pool: string
@@ -32,7 +50,11 @@ module Wire =
         Requests: int64
         Failures: int64
         LatencyMs: Latency
+        Recent: Recent
         LastFailure: string option
+        LastFailureAt: DateTimeOffset option
+        LastCheckAt: DateTimeOffset option
+        LastCheckPassed: bool option
         SinceSeconds: float
         Etag: string
     }
@@ -52,6 +74,7 @@ module Wire =
         InFlight: int
         Requests: int64
         Failures: int64
+        Recent: Recent
     }
 
     type Pools = { Pools: Pool[] }
@@ -73,7 +96,37 @@ module Wire =
         InFlight: int
         Requests: int64
         Failures: int64
+        Recent: Recent
         HealthCheck: HealthCheck
+    }
+
+    /// All pools together.
+    type Overview = {
+        At: DateTimeOffset
+        UptimeSeconds: float
+        Pools: int
+        Backends: int
+        Available: int
+        InFlight: int
+        Requests: int64
+        Failures: int64
+        Recent: Recent
+    }
+
+    type HistoryPoint = {
+        At: DateTimeOffset
+        RequestsPerSecond: float
+        ErrorRatio: float option
+        [<JsonPropertyName "p50_ms">]
+        P50: float option
+        [<JsonPropertyName "p99_ms">]
+        P99: float option
+        InFlight: int
+    }
+
+    type History = {
+        StepSeconds: float
+        Points: HistoryPoint[]
     }
 
     type Fault = {
@@ -116,6 +169,8 @@ module Wire =
 
     /// One event; which of the parts are there depends on the type.
     type Event = {
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Number: int64 option
         Type: string
         At: DateTimeOffset
         [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
@@ -139,6 +194,8 @@ module Wire =
         [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
         Count: int option
     }
+
+    type Events = { Events: Event[] }
 
     /// A property that stands twice is refused: which of the two counts is anybody's guess.
     let options =
@@ -178,3 +235,27 @@ module Wire =
 
     let ofFaults faults =
         faults |> List.map ofFault |> List.toArray
+
+    let ofDurations durations : Latency =
+        let at share =
+            Durations.percentile share durations |> Option.map _.TotalMilliseconds
+
+        {
+            P50 = at 0.5
+            P90 = at 0.9
+            P99 = at 0.99
+            P999 = at 0.999
+        }
+
+    let private ofFigures (figures: Conduit.Figures) : Figures = {
+        RequestsPerSecond = Math.Round(Figures.requestsPerSecond figures, 3)
+        ErrorsPerSecond = Math.Round(Figures.errorsPerSecond figures, 3)
+        ErrorRatio = Figures.errorRatio figures
+        LatencyMs = ofDurations figures.Sample.Durations
+    }
+
+    let ofRecent (recent: Conduit.Server.Recent) : Recent = {
+        TenSeconds = ofFigures recent.TenSeconds
+        OneMinute = ofFigures recent.OneMinute
+        FiveMinutes = ofFigures recent.FiveMinutes
+    }

@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Collections.Generic
 open System.Text.Json.Nodes
 open System.Threading
 open System.Threading.Tasks
@@ -58,6 +59,7 @@ type NumberedEvent = {
 type ControlEvents(clock: TimeProvider) =
     let gate = obj ()
     let mutable last = 0L
+    let past = Queue<NumberedEvent>()
     let mutable listeners: (obj * (NumberedEvent -> unit)) list = []
 
     /// Listeners run on the caller's thread: they must be quick and must not throw.
@@ -71,8 +73,19 @@ type ControlEvents(clock: TimeProvider) =
                 Event = event
             }
 
+            if past.Count = ControlEvents.Kept then
+                past.Dequeue() |> ignore
+
+            past.Enqueue numbered
+
             for _, listener in listeners do
                 listener numbered)
+
+    /// How many events are remembered.
+    static member Kept = 500
+
+    /// The last events, the oldest first.
+    member _.Past: NumberedEvent[] = lock gate (fun () -> past.ToArray())
 
     /// Hears what is published from now on, until it is disposed.
     member _.Subscribe(listener: NumberedEvent -> unit) : IDisposable =
@@ -98,6 +111,8 @@ type ControlPorts = {
     /// The handler of `/stats`.
     Stats: HttpContext -> Task
     Events: ControlEvents
+    Figures: LiveFigures
+    Notes: BackendNotes
     /// Held while the configuration is read and then changed, by the API and by a reload, so that a
     /// precondition still holds when the change is made. `Reload` takes it itself.
     Writing: SemaphoreSlim

@@ -9,13 +9,15 @@ open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Conduit
 
-/// One backend in the answer of `/stats`; the names are those of the answer.
+/// One backend in the answer of `/stats`; the names are those of the answer, and all but the last are
+/// those of the system that it comes from.
 type BackendStats = {
     url: string
     alive: bool
     uptime: string
     memory_usage: string
     conn_count: int
+    recent: Wire.Recent
 }
 
 /// The memory that backends say they use, at `/health`: asked for when somebody wants to know, a few
@@ -32,6 +34,7 @@ type MemoryUsage(now: unit -> Instant) =
     let patience = TimeSpan.FromSeconds 0.5
     let goodFor = TimeSpan.FromSeconds 5.0
     let largestAnswer = 64 * 1024
+    let asking = new SemaphoreSlim(1)
 
     let read (url: BackendUrl) cancellation = task {
         use request = new HttpRequestMessage(HttpMethod.Get, $"{url}/health")
@@ -61,14 +64,7 @@ type MemoryUsage(now: unit -> Instant) =
         | :? FormatException -> known[url] <- struct (now (), 0L)
     }
 
-    /// Bytes, or 0 where the backend does not say.
-    member _.Of url =
-        match known.TryGetValue url with
-        | true, struct (_, memory) -> memory
-        | _ -> 0L
-
-    /// Asks those that were not asked lately; takes half a second at most.
-    member _.Refresh(urls: BackendUrl seq) : Task = task {
+    let refreshAll (urls: BackendUrl seq) : Task = task {
         let isOld url =
             match known.TryGetValue url with
             | true, struct (at, _) -> Instant.elapsed at (now ()) > goodFor
@@ -80,12 +76,34 @@ type MemoryUsage(now: unit -> Instant) =
             Parallel.ForEachAsync(
                 Seq.filter isOld urls,
                 ParallelOptions(MaxDegreeOfParallelism = 8),
-                fun url _ -> ValueTask(refresh url limit.Token :> Task)
+                fun url _ ->
+                    // Those that there was no time to ask keep what they said last.
+                    if limit.IsCancellationRequested then
+                        ValueTask.CompletedTask
+                    else
+                        ValueTask(refresh url limit.Token :> Task)
             )
     }
 
+    /// Bytes, or 0 where the backend does not say.
+    member _.Of url =
+        match known.TryGetValue url with
+        | true, struct (_, memory) -> memory
+        | _ -> 0L
+
+    /// Asks those that were not asked lately, unless others are being asked; takes half a second at most.
+    member _.Refresh(urls: BackendUrl seq) : Task = task {
+        if asking.Wait 0 then
+            try
+                do! refreshAll urls
+            finally
+                asking.Release() |> ignore
+    }
+
     interface IDisposable with
-        member _.Dispose() = invoker.Dispose()
+        member _.Dispose() =
+            invoker.Dispose()
+            asking.Dispose()
 
 /// What `/stats` answers, in the formats of the system that it comes from.
 [<RequireQualifiedAccess>]
@@ -104,7 +122,7 @@ module Stats =
         else
             sprintf "%.2f MB" (float bytes / 1048576.0)
 
-    let ofTarget now memoryOf (target: Target) =
+    let ofTarget now memoryOf (figures: LiveFigures) (target: Target) =
         let backend = target.Backend
         let alive = Backend.isAvailable backend
 
@@ -120,10 +138,17 @@ module Stats =
                 )
             memory_usage = memory (memoryOf backend.Spec.Url)
             conn_count = target.Gauge.InFlight
+            recent = Wire.ofRecent (figures.Backend target)
         }
 
     /// The handler of `/stats`.
-    let handle (agent: Agent) (usage: MemoryUsage) (now: unit -> Instant) (http: HttpContext) : Task = task {
+    let handle
+        (agent: Agent)
+        (figures: LiveFigures)
+        (usage: MemoryUsage)
+        (now: unit -> Instant)
+        (http: HttpContext)
+        : Task = task {
         let targets () =
             agent.Current.Pools |> Array.collect _.Targets
 
@@ -133,5 +158,9 @@ module Stats =
             |> Seq.map _.Backend.Spec.Url
             |> usage.Refresh
 
-        do! http.Response.WriteAsJsonAsync(targets () |> Array.map (ofTarget (now ()) usage.Of))
+        do!
+            http.Response.WriteAsJsonAsync(
+                targets () |> Array.map (ofTarget (now ()) usage.Of figures),
+                Wire.options
+            )
     }

@@ -68,7 +68,10 @@ type RowSource() =
                     float (reading.Requests - since.Requests) / seconds
                 else
                     0.0
-            Latency = Array.map2 (-) reading.Latency since.Latency |> Buckets.percentile 0.5
+            Latency =
+                Array.map2 (-) reading.Latency since.Latency
+                |> Durations.ofCounts
+                |> Durations.percentile 0.5
         }
 
     /// The rows since the last call.

@@ -15,7 +15,7 @@ type LoadBalancer
         port: TrafficPort,
         admin: Admin option,
         reload: unit -> Task<Result<ReloadReport, Fault list>>,
-        watching: Task
+        background: Task
     ) =
 
     static let controlPorts (parts: Parts) (configuration: Configuration) stats reload : ControlPorts = {
@@ -25,6 +25,8 @@ type LoadBalancer
         Clock = TimeProvider.System
         Stats = stats
         Events = parts.Events
+        Figures = parts.Figures
+        Notes = parts.Notes
         Writing = configuration.Writing
         Reload = reload
         ConfigStatus = fun () -> configuration.Status
@@ -58,7 +60,7 @@ type LoadBalancer
     static let openPorts (parts: Parts) source (loaded: LoadedConfig) : Task<Result<LoadBalancer, Fault>> =
         task {
             let configuration = Reloading.configuration parts source loaded
-            let stats = Stats.handle parts.Agent parts.Memory Parts.now
+            let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
             let serve = Parts.serve parts configuration stats
 
             match! TrafficPort.Open(loaded.Config.Listen, serve, parts.Log) with
@@ -74,7 +76,8 @@ type LoadBalancer
                     parts.Log.Listening port.Url
                     parts.Prober.Begin()
                     let watching = Reloading.watch parts source configuration reload
-                    return Ok(LoadBalancer(parts, configuration, port, admin, reload, watching))
+                    let background = Task.WhenAll(watching, Parts.takeFigures parts)
+                    return Ok(LoadBalancer(parts, configuration, port, admin, reload, background))
         }
 
     /// The traffic port's URL.
@@ -84,6 +87,9 @@ type LoadBalancer
     member _.AdminUrl = admin |> Option.map _.Url
 
     member _.Agent = parts.Agent
+
+    /// What happened in the last minutes.
+    member _.Figures = parts.Figures
 
     /// Reads the configuration again, as on SIGHUP. How it went is in the log.
     member _.Reload() : Task = Reloading.inBackground parts reload
@@ -133,7 +139,7 @@ type LoadBalancer
         parts.Events.Publish ControlEvent.Stopping
         parts.Log.Draining(port.Active, timeout)
         let! cut = port.Drain timeout
-        do! watching
+        do! background
 
         match admin with
         | Some admin -> do! (admin :> IAsyncDisposable).DisposeAsync()

@@ -3,6 +3,7 @@ namespace Conduit.Server
 open System
 open System.Diagnostics
 open System.Threading
+open System.Threading.Tasks
 open Microsoft.Extensions.Logging
 open Conduit
 
@@ -13,6 +14,8 @@ type internal Parts = {
     Lifetime: Lifetime
     Events: ControlEvents
     Agent: Agent
+    Figures: LiveFigures
+    Notes: BackendNotes
     Prober: Prober
     Memory: MemoryUsage
     Forwarder: IForwarder
@@ -38,6 +41,7 @@ module internal Parts =
     let start (loggers: ILoggerFactory) : Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
+        let notes = BackendNotes TimeProvider.System
         let changes = FSharp.Control.Event<Change>()
 
         let agent =
@@ -45,6 +49,7 @@ module internal Parts =
                 uint64 (Random.Shared.NextInt64()),
                 {
                     Now = now
+                    OnEvent = notes.Hear
                     OnChange = changes.Trigger
                     OnError = fun error -> log.Failed("An event that was dropped", error)
                 },
@@ -55,6 +60,7 @@ module internal Parts =
 
         changes.Publish.Add(fun change ->
             log.Changed change
+            notes.Follow change
             events.Publish(ControlEvent.Changed change)
 
             match change with
@@ -68,11 +74,17 @@ module internal Parts =
             Lifetime = Lifetime()
             Events = events
             Agent = agent
+            Figures = LiveFigures(agent, TimeProvider.System)
+            Notes = notes
             Prober = prober
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(TransportKind.Direct)
             Stopping = new CancellationTokenSource()
         }
+
+    /// Takes the live figures until the balancer stops.
+    let takeFigures (parts: Parts) : Task =
+        Background.run parts.Log "Taking live figures" (fun () -> parts.Figures.Run parts.Stopping.Token)
 
     /// What serves the requests of the traffic port, by the configuration of the moment.
     let serve (parts: Parts) (configuration: Configuration) stats =

@@ -144,17 +144,25 @@ module AdminPorts =
     let ports (events: Event list) : ControlPorts =
         let clock = Noon()
         let control = ControlEvents clock
+        let notes = BackendNotes clock
+        let changes = FSharp.Control.Event<Change>()
+        changes.Publish.Add notes.Follow
+        changes.Publish.Add(ControlEvent.Changed >> control.Publish)
 
         let agent =
             Agent.Start(
                 1UL,
                 {
                     Now = fun () -> Instant.zero
-                    OnChange = ControlEvent.Changed >> control.Publish
+                    OnEvent = notes.Hear
+                    OnChange = changes.Trigger
                     OnError = fun error -> failwith $"%A{error}"
                 },
                 events
             )
+
+        for target in agent.Current.Pools |> Seq.collect _.Targets do
+            notes.Follow(Change.Added(target.Pool, target.Backend.Spec))
 
         {
             Agent = agent
@@ -163,6 +171,8 @@ module AdminPorts =
             Clock = clock
             Stats = fun http -> http.Response.WriteAsJsonAsync [||]
             Events = control
+            Figures = LiveFigures(agent, clock)
+            Notes = notes
             Writing = new SemaphoreSlim(1)
             Reload =
                 fun () ->
