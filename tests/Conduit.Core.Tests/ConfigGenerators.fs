@@ -127,6 +127,7 @@ module ConfigGenerators =
         let! token = token
         let! hasToken = Gen.elements [ true; false ]
         let! hosts = Gen.subListOf [ "lb.example"; "null"; "conduit" ]
+        let! readOnly = Gen.elements [ true; false ]
 
         return
             Some {
@@ -138,6 +139,7 @@ module ConfigGenerators =
                     else
                         None
                 Hosts = List.ofSeq hosts
+                ReadOnly = readOnly
             }
     }
 

@@ -24,6 +24,7 @@ let ``a list of backends is enough, and all else has its default`` () =
                     Asked = false
                     Token = None
                     Hosts = []
+                    ReadOnly = false
                 }
             Pools = [
                 {
@@ -52,6 +53,7 @@ let private full =
             "port", value "9000"
             "token", value "0123456789abcdef"
             "hosts", ConfigDocuments.values [ "lb.example" ]
+            "read_only", value "true"
         ]
         "drain_timeout", value "1m30s"
         "stats_path", value "/stats"
@@ -93,6 +95,7 @@ let ``Conduit's own shape says everything`` () =
                 Asked = true
                 Token = Some(ConfigDocuments.secret "0123456789abcdef")
                 Hosts = [ "lb.example" ]
+                ReadOnly = true
             }
         Pools = [
             {

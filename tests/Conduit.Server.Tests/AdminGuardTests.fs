@@ -16,9 +16,9 @@ module AdminGuardTests =
         | Ok token -> token
         | Error fault -> failwith (Fault.render fault)
 
-    let private opened: AdminAccess = {
-        Token = None
-        Hosts = [ "conduit.internal" ]
+    let private opened = {
+        AdminAccess.local with
+            Hosts = [ "conduit.internal" ]
     }
 
     let private closed = { opened with Token = Some token }
@@ -176,6 +176,19 @@ module AdminGuardTests =
         Seeded.forAll anything (fun facts ->
             let facts = withToken facts
             Guard.refusal closed facts = Guard.refusal opened facts)
+
+    [<Fact>]
+    let ``where nothing may be changed, no write is let through and every read as before`` () =
+        Seeded.forAll anything (fun facts ->
+            let isRead = List.contains facts.Method [ "GET"; "HEAD"; "OPTIONS" ]
+
+            [ opened; closed ]
+            |> List.forall (fun access ->
+                let refusal = Guard.refusal { access with ReadOnly = true } facts
+
+                match Guard.refusal access facts with
+                | None -> refusal = (if isRead then None else Some Refusal.ReadOnly)
+                | before -> refusal = before))
 
     [<Fact>]
     let ``a read from this machine needs nothing`` () =

@@ -178,6 +178,7 @@ module AdminOpenApiTests =
                 one
                 v1 "/config"
                 v1 "/config/diff"
+                v1 "/reload"
                 v1 "/openapi.json"
                 "/api/status"
             ]

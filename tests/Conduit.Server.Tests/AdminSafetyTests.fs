@@ -30,6 +30,8 @@ module AdminSafetyTests =
         "/api/v1/config"
         "/api/v1/config/diff"
         "/api/v1/events"
+        "/api/v1/live"
+        "/api/v1/reload"
         "/api/v1/openapi.json"
         "/api/status"
     ]
@@ -90,6 +92,19 @@ module AdminSafetyTests =
                 let! answer = port.Get path
                 refused 401 "no-token" answer
                 Assert.StartsWith("Bearer", answer.Header "WWW-Authenticate")
+        })
+
+    [<Fact>]
+    let ``where nothing may be changed, nothing is, whoever asks`` () =
+        let access = {
+            AdminPorts.closed with
+                ReadOnly = true
+        }
+
+        AdminPorts.runWith access (AdminPorts.ports (AdminPorts.defaultPool two)) (fun port -> task {
+            do! allRefused 403 "read-only" (fun rest -> token :: rest) port
+            let! answer = port.Send "GET" "/api/v1/pools" [ token ] None
+            Assert.Equal(200, answer.Status)
         })
 
     [<Fact>]

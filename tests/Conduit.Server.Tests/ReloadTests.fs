@@ -11,6 +11,11 @@ open Xunit
 open Conduit
 open Conduit.Server
 
+/// The texts of a list under a name.
+let private texts (name: string) (json: JsonElement) = [
+    for each in json.GetProperty(name).EnumerateArray() -> string (each.GetString())
+]
+
 /// A balancer over a file of the test's own, as an operator runs it.
 [<Sealed>]
 type private Operated(directory: ConfigDirectory, running: Running) =
@@ -33,6 +38,9 @@ type private Operated(directory: ConfigDirectory, running: Running) =
         return config
     }
 
+    /// What a reload would answer.
+    member _.Preview() : Task<int * JsonElement> = ask HttpMethod.Get "/api/v1/reload"
+
     /// Puts the file in place and has it read: the status, and what the answer says.
     member this.Reload(text: string) : Task<int * JsonElement> =
         this.Write text
@@ -43,17 +51,13 @@ type private Operated(directory: ConfigDirectory, running: Running) =
         let! status, report = this.Reload text
         Assert.Equal(200, status)
 
-        let changes (json: JsonElement) = [
-            for change in json.GetProperty("changes").EnumerateArray() -> string (change.GetString())
-        ]
-
         let version = report.GetProperty("version").GetInt32()
         let! config = this.Config()
         Assert.Equal(version, config.GetProperty("version").GetInt32())
-        Assert.Equal<string list>(changes report, changes config)
+        Assert.Equal<string list>(texts "changes" report, texts "changes" config)
 
         let told =
-            match changes report with
+            match texts "changes" report with
             | [] -> "nothing changed"
             | lines -> String.concat "; " lines
 
@@ -62,7 +66,7 @@ type private Operated(directory: ConfigDirectory, running: Running) =
             fun line -> line.Text = $"Configuration {version} is in force: {told}"
         )
 
-        return changes report
+        return texts "changes" report
     }
 
     interface IDisposable with
@@ -106,6 +110,7 @@ let private operate (text: string) (test: Operated -> Task) : Task = task {
         Asked = true
         Token = None
         Hosts = []
+        ReadOnly = false
     }
 
     let withAdmin = {
@@ -458,4 +463,34 @@ let ``a start without its port asks nothing of the backends, and leaves nothing 
         // The system completes a connection before the backend has seen it.
         do! Eventually.holds "the check has arrived" (fun () -> backend.Accepted > 0)
         Assert.Equal(1, backend.Accepted)
+}
+
+[<Fact>]
+let ``a preview tells what a reload would do, and does none of it`` () = task {
+    let one, two = "http://10.0.0.1:1;id=a", "http://10.0.0.2:1;id=b"
+    let port = freePort ()
+
+    do!
+        operate (file [ one ] port "") (fun operated -> task {
+            operated.Write(file [ one; two ] port "")
+            let! status, preview = operated.Preview()
+            Assert.Equal(200, status)
+
+            Assert.Equal<string list>(
+                [ adminLine; "pool default: backend b added" ],
+                texts "changes" preview
+            )
+
+            Assert.Equal(2, preview.GetProperty("version").GetInt32())
+
+            operated.Write "lisen: 1"
+            let! status, problem = operated.Preview()
+            Assert.Equal(422, status)
+            Assert.Equal("urn:problem-type:conduit:reload-failed", problem.GetProperty("type").GetString())
+
+            Assert.Equal<string list>([ "a=1" ], names operated.Running)
+            let! config = operated.Config()
+            Assert.Equal(1, config.GetProperty("version").GetInt32())
+            Assert.Equal(JsonValueKind.Null, config.GetProperty("last_failure").ValueKind)
+        })
 }

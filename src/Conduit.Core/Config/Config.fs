@@ -61,6 +61,8 @@ type AdminConfig = {
     Token: Secret option
     /// Names, besides addresses and localhost, by which browsers may call it.
     Hosts: string list
+    /// Whether it only shows, and changes nothing.
+    ReadOnly: bool
 }
 
 /// A pool as configured.

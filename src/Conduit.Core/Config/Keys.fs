@@ -17,7 +17,7 @@ module Keys =
         "cipher_suites"
     ]
 
-    let admin = [ "host"; "port"; "token"; "hosts" ]
+    let admin = [ "host"; "port"; "token"; "hosts"; "read_only" ]
 
     let log = [ "format"; "level" ]
 

@@ -71,6 +71,7 @@ module ReadConfig =
             Place.items "hosts" place
             |> Result.bind (List.traverseValidationA (Place.read Scalars.string))
 
+        and! readOnly = place |> Place.value "read_only" Scalars.boolean false
         let address = host |> Option.defaultValue IPAddress.Loopback
         let number = port |> Option.defaultValue Config.defaultAdminPort
 
@@ -94,6 +95,7 @@ module ReadConfig =
                     Asked = host.IsSome || port.IsSome
                     Token = token
                     Hosts = hosts
+                    ReadOnly = readOnly
                 }
     }
 
@@ -102,6 +104,7 @@ module ReadConfig =
         Asked = false
         Token = None
         Hosts = []
+        ReadOnly = false
     }
 
     let private named (root: Place) : Validation<PoolConfig list, Fault> =

@@ -75,6 +75,7 @@ module Render =
                 | None -> ()
                 if not admin.Hosts.IsEmpty then
                     "hosts", list (List.map scalar admin.Hosts)
+                "read_only", boolean admin.ReadOnly
             ]
 
     let private edits (edits: HeaderEdits) =

@@ -27,16 +27,23 @@ type AdminAccess = {
     Token: AdminToken option
     /// Names besides `localhost` and addresses by which clients may reach the admin port, in lower case.
     Hosts: string list
+    /// Whether writes are refused, whoever sends them.
+    ReadOnly: bool
 }
 
 [<RequireQualifiedAccess>]
 module AdminAccess =
 
     /// What there is without a word from the operator: no token, no further names. Good for loopback.
-    let local = { Token = None; Hosts = [] }
+    let local = {
+        Token = None
+        Hosts = []
+        ReadOnly = false
+    }
 
     /// What the configuration says.
     let ofConfig (config: AdminConfig) = {
         Token = config.Token |> Option.map AdminToken.OfSecret
         Hosts = config.Hosts |> List.map _.ToLowerInvariant()
+        ReadOnly = config.ReadOnly
     }

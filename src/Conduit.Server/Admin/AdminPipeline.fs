@@ -37,8 +37,27 @@ module AdminPipeline =
             Marked = headers.ContainsKey "X-Conduit-Request"
         }
 
+    /// The dashboard's files and its own API are all that a page of this port may use; scripts and
+    /// styles are files, and nothing becomes markup that came as text.
+    let private contentPolicy =
+        String.concat "; " [
+            "default-src 'none'"
+            "script-src 'self'"
+            "style-src 'self'"
+            "img-src 'self'"
+            "connect-src 'self'"
+            "base-uri 'none'"
+            "form-action 'none'"
+            "frame-ancestors 'none'"
+            "require-trusted-types-for 'script'"
+            "trusted-types 'none'"
+        ]
+
     /// Answers are for whoever asked, not for caches or for pages elsewhere, and are what they say.
     let private protect (response: HttpResponse) =
+        response.Headers.ContentSecurityPolicy <- contentPolicy
+        response.Headers["Referrer-Policy"] <- "no-referrer"
+        response.Headers["Cross-Origin-Opener-Policy"] <- "same-origin"
         response.Headers.CacheControl <- "no-store"
         response.Headers.XContentTypeOptions <- "nosniff"
         response.Headers["Cross-Origin-Resource-Policy"] <- "same-origin"

@@ -36,6 +36,9 @@ module AdminRoutes =
 
     /// All of them. Streams end when `stopping` is cancelled.
     let all (ports: ControlPorts) (stopping: CancellationToken) =
+        let live =
+            LiveBroadcast(LiveStream.settings, ports.Clock, fun () -> Views.live ports)
+
         health ports.Agent ports.Lifetime ports.Stats
         @ [
             api "GET" "/overview" (ApiOverview.overview ports)
@@ -47,11 +50,13 @@ module AdminRoutes =
             api "GET" "/pools/{pool}/backends/{id}" (ApiBackends.backend ports)
             api "PATCH" "/pools/{pool}/backends/{id}" (ApiBackends.change ports)
             api "DELETE" "/pools/{pool}/backends/{id}" (ApiBackends.remove ports)
+            api "GET" "/reload" (ApiConfig.preview ports)
             api "POST" "/reload" (ApiConfig.reload ports)
             api "GET" "/config" (ApiConfig.config ports)
             api "GET" "/config/diff" (ApiConfig.differences ports)
             api "GET" "/events/history" (ApiOverview.events ports)
             route "GET" "/api/v1/events" (EventStream.serve ports EventStream.settings stopping)
+            route "GET" "/api/v1/live" (LiveStream.serve live stopping)
             route "GET" "/api/v1/openapi.json" ApiConfig.openApi
             route "GET" "/api/status" (DashboardProtocol.status ports)
             {

@@ -4,6 +4,7 @@ open System.IO
 open System.Reflection
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
+open Conduit
 
 /// The configuration: where it comes from, what it says, and where the running state differs from it.
 [<RequireQualifiedAccess>]
@@ -22,17 +23,25 @@ module ApiConfig =
 
         Task.FromResult(Ok(Reply.ok differences))
 
-    let reload (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> = task {
-        match! ports.Reload() with
-        | Error faults -> return Error(Problem.ReloadFailed faults)
-        | Ok report ->
+    let private ofReload (outcome: Result<ReloadReport, Fault list>) : Result<Reply, Problem> =
+        outcome
+        |> Result.mapError Problem.ReloadFailed
+        |> Result.map (fun report ->
             let reload: Wire.Reload = {
                 Version = report.Version
                 Changes = List.toArray report.Changes
             }
 
-            return Ok(Reply.ok reload)
+            Reply.ok reload)
+
+    let reload (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> = task {
+        let! outcome = ports.Reload()
+        return ofReload outcome
     }
+
+    /// What a reload would answer now, without any of it being done.
+    let preview (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> =
+        ports.Preview() |> ofReload |> Task.FromResult
 
     let private document =
         lazy

@@ -34,6 +34,8 @@ type Refusal =
     | NotJson
     /// A write that a browser would send for any page without asking first.
     | Unmarked
+    /// A write, where nothing may be changed.
+    | ReadOnly
 
 /// Decides on a request before any handler sees it.
 ///
@@ -126,4 +128,5 @@ module Guard =
             | None when facts.HasBody && facts.ContentType.IsNone -> Some Refusal.NotJson
             | None when facts.ContentType |> Option.exists (isJson >> not) -> Some Refusal.NotJson
             | None when couldBeForged facts -> Some Refusal.Unmarked
+            | None when access.ReadOnly -> Some Refusal.ReadOnly
             | None -> None

@@ -19,6 +19,8 @@ type Problem =
     /// A precondition of the request does not hold.
     | PreconditionFailed of what: string
     | ReloadFailed of Fault list
+    /// As many watch the live figures as may.
+    | TooManyStreams of most: int
     /// What the server's own machinery found: a path or a method it does not know, a body too large.
     | Plain of status: int
     | Defect
@@ -46,6 +48,8 @@ module Problem =
             "unmarked",
             "A web page could have sent this",
             "send X-Conduit-Request: 1, a token, or Content-Type: application/json"
+        | Refusal.ReadOnly ->
+            403, "read-only", "Nothing can be changed here", "admin.read_only is true in the configuration"
 
     let private plain status =
         match status with
@@ -75,6 +79,8 @@ module Problem =
             "reload-failed",
             "The file cannot take effect",
             $"{faults.Length} faults; the configuration before it stays in force"
+        | Problem.TooManyStreams most ->
+            503, "too-many-streams", "Too many are watching", $"{most} streams are open, as many as may be"
         | Problem.Plain status ->
             let name, title, detail = plain status
             status, name, title, detail

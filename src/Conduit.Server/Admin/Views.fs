@@ -135,6 +135,21 @@ module Views =
         Effective = effective
     }
 
+    /// All figures of this moment.
+    let live (ports: ControlPorts) : Wire.Live =
+        let status, pools = ports.ConfigStatus(), ports.Agent.Current.Pools
+
+        {
+            Overview = overview ports
+            Draining = ports.Lifetime.IsDraining
+            ConfigVersion = status.Version
+            ConfigFailedAt = status.LastFailure |> Option.map _.At
+            LastEvent = ports.Events.Last
+            Newest = ports.Figures.History |> Array.tryLast |> Option.map historyPoint
+            Pools = pools |> Array.map (pool ports)
+            Backends = pools |> Array.collect _.Targets |> Array.map (backend ports)
+        }
+
     let difference (difference: Drift) : Wire.Difference = {
         Where = difference.Where
         File = difference.Configured

@@ -129,6 +129,23 @@ module Wire =
         Points: HistoryPoint[]
     }
 
+    /// What the dashboard shows, at one moment.
+    type Live = {
+        Overview: Overview
+        /// The program has begun to stop.
+        Draining: bool
+        ConfigVersion: int
+        /// When a configuration was last refused, if that is newer than the one in force.
+        ConfigFailedAt: DateTimeOffset option
+        /// The number of the last event; 0 for none.
+        LastEvent: int64
+        /// The last point of the history.
+        Newest: HistoryPoint option
+        Pools: Pool[]
+        /// All of them, or those that changed.
+        Backends: Backend[]
+    }
+
     type Fault = {
         Where: string
         What: string

@@ -60,6 +60,11 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         ports.Events.Publish(ControlEvent.ReloadFailed faults)
         Error faults
 
+    /// What a configuration that was just read changes of the running state.
+    let newsOf standing (loaded: LoadedConfig) =
+        Reload.events standing.Loaded.Config loaded.Config
+        |> Reload.against (Snapshot.state ports.Agent.Current)
+
     let apply (loaded: LoadedConfig) events endOldListener = task {
         let before, after = standing.Loaded.Config, loaded.Config
         let! _ = ports.Agent.Update events
@@ -114,6 +119,16 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
             LastFailure = standing.LastFailure
         }
 
+    /// What a reload would do now. Changes nothing, and is no attempt: what it finds is for who asked.
+    member _.Preview() : Result<ReloadReport, Fault list> =
+        let standing = Volatile.Read &standing
+
+        ConfigSource.load source
+        |> Result.map (fun loaded -> {
+            Version = standing.Version + 1
+            Changes = newsOf standing loaded |> Reload.report standing.Loaded.Config loaded.Config
+        })
+
     /// Reads the source again and applies what changed in it. Any fault leaves everything as it was.
     member _.Reload(move: MoveListener) : Task<Result<ReloadReport, Fault list>> = task {
         do! writing.WaitAsync()
@@ -124,9 +139,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
             match ConfigSource.load source with
             | Error faults -> return refuse faults
             | Ok loaded ->
-                let events =
-                    Reload.events standing.Loaded.Config loaded.Config
-                    |> Reload.against (Snapshot.state ports.Agent.Current)
+                let events = newsOf standing loaded
 
                 match! move loaded.Config with
                 | Error fault -> return refuse [ fault ]

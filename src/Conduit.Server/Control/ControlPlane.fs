@@ -84,6 +84,9 @@ type ControlEvents(clock: TimeProvider) =
     /// How many events are remembered.
     static member Kept = 500
 
+    /// The number of the last event; 0 for none.
+    member _.Last = lock gate (fun () -> last)
+
     /// The last events, the oldest first.
     member _.Past: NumberedEvent[] = lock gate (fun () -> past.ToArray())
 
@@ -118,6 +121,8 @@ type ControlPorts = {
     Writing: SemaphoreSlim
     /// Reads the file again. A fault leaves everything as it was.
     Reload: unit -> Task<Result<ReloadReport, Fault list>>
+    /// What a reload would do now; changes nothing.
+    Preview: unit -> Result<ReloadReport, Fault list>
     ConfigStatus: unit -> ConfigStatus
     /// The configuration in force with every default filled in and every secret masked.
     EffectiveConfig: unit -> JsonNode

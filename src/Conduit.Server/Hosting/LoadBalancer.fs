@@ -29,6 +29,7 @@ type LoadBalancer
         Notes = parts.Notes
         Writing = configuration.Writing
         Reload = reload
+        Preview = configuration.Preview
         ConfigStatus = fun () -> configuration.Status
         EffectiveConfig = fun () -> ConfigText.json (Render.node configuration.Current)
         Differences = fun () -> Drift.find configuration.Current (Snapshot.state parts.Agent.Current)

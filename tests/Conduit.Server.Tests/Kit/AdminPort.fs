@@ -108,7 +108,10 @@ module AdminPorts =
 
     let closed: AdminAccess =
         match (Secret.token "test" token |> Result.map AdminToken.OfSecret) with
-        | Ok token -> { Token = Some token; Hosts = [] }
+        | Ok token -> {
+            AdminAccess.local with
+                Token = Some token
+          }
         | Error fault -> failwith (Fault.render fault)
 
     let spec text =
@@ -182,6 +185,12 @@ module AdminPorts =
                             Changes = [ "pools.default: backend b added" ]
                         }
                     )
+            Preview =
+                fun () ->
+                    Ok {
+                        Version = 4
+                        Changes = [ "pools.default: backend b added" ]
+                    }
             ConfigStatus = fun () -> status
             EffectiveConfig =
                 fun () -> JsonObject [ KeyValuePair.Create("port", JsonValue.Create 3030 :> JsonNode) ]

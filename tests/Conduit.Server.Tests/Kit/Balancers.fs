@@ -131,6 +131,7 @@ module Balancers =
                     Asked = true
                     Token = None
                     Hosts = []
+                    ReadOnly = false
                 }
     }
 
