@@ -47,6 +47,7 @@ let ``every default is filled in`` () =
             "listen.port"
             "admin.host"
             "admin.port"
+            "admin.read_only"
             "drain_timeout"
             "trust_forwarded"
             "log.format"
