@@ -78,8 +78,8 @@ let ``a fault in one place hides none in another`` () =
                     Doc.Section [ "type", value "tcp"; "path", value "/up"; "rise", value "0" ]
                 ]
             ]
-            "circuit_breaker",
-            Doc.Section [ "enabled", value "perhaps"; "half_open_limit", value "0"; "x", value "1" ]
+            "sticky_session",
+            Doc.Section [ "enabled", value "perhaps"; "max_sessions", value "0"; "x", value "1" ]
             "rate_limit", Doc.Section [ "rate", value "5" ]
         ]
 
@@ -92,9 +92,9 @@ let ``a fault in one place hides none in another`` () =
             "conduit.yaml:6:15: pools.web.backends"
             "conduit.yaml:7:7: pools.web.health_check"
             "conduit.yaml:9:13: pools.web.health_check.rise"
-            "conduit.yaml:11:12: circuit_breaker.enabled"
-            "conduit.yaml:12:20: circuit_breaker.half_open_limit"
-            "conduit.yaml:13:3: circuit_breaker.x"
+            "conduit.yaml:11:12: sticky_session.enabled"
+            "conduit.yaml:12:17: sticky_session.max_sessions"
+            "conduit.yaml:13:3: sticky_session.x"
         ],
         places document
     )

@@ -74,11 +74,35 @@ module ConfigGenerators =
         }
     }
 
+    let private breaker = gen {
+        let! reset = duration (TimeSpan.FromMilliseconds 1.0)
+        let! more = duration TimeSpan.Zero
+        let! threshold = Gen.choose (1, 1_000_000)
+        let! limit = Gen.choose (1, 100)
+
+        let! statuses =
+            Gen.listOf (
+                Gen.map2
+                    (fun a b -> StatusSet.range (min a b) (max a b))
+                    (Gen.choose (100, 599))
+                    (Gen.choose (100, 599))
+            )
+
+        return {
+            FailureThreshold = threshold
+            ResetTimeout = reset
+            MaxResetTimeout = reset + more
+            HalfOpenLimit = limit
+            FailureStatuses = StatusSet.union statuses
+        }
+    }
+
     let private settings = gen {
         let! strategy = Gen.elements Strategy.all
         let! check = check
         let! retries = Gen.choose (0, 100)
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
+        let! breaker = Gen.optionOf breaker
 
         return {
             Strategy = strategy
@@ -89,6 +113,7 @@ module ConfigGenerators =
                 Response = timeouts[1]
                 Idle = timeouts[2]
             }
+            Breaker = breaker
         }
     }
 

@@ -166,7 +166,6 @@ let ``what has no effect yet is told, once each`` () =
 
     Assert.Equal<(string * string) list>(
         [
-            "conduit.yaml:21:3: circuit_breaker", "the circuit breaker is not there yet"
             "conduit.yaml:25:3: sticky_session", "session stickiness is not there yet"
             "conduit.yaml:31:5: metrics.prometheus", "the Prometheus endpoint is not there yet"
         ],
@@ -175,7 +174,6 @@ let ``what has no effect yet is told, once each`` () =
 
     Assert.Equal<string list>(
         [
-            "the circuit breaker is not there yet"
             "session stickiness is not there yet"
             "back-off between retries is not there yet"
             "back-off between retries is not there yet"
@@ -186,7 +184,6 @@ let ``what has no effect yet is told, once each`` () =
     )
 
 let private pendingSections: (string * Doc) list = [
-    "circuit_breaker", Doc.Section [ "reset_timeout", value "1s" ]
     "sticky_session", Doc.Section [ "enabled", value "true" ]
     "rate_limit", Doc.Section [ "rate", value "5" ]
     "metrics", Doc.Section [ "prometheus", Doc.Section [ "enabled", value "true" ] ]
@@ -227,7 +224,6 @@ let ``what is switched off is accepted`` () =
 
     let document =
         Doc.Section [
-            "circuit_breaker", off
             "sticky_session", off
             "rate_limit", off
             "metrics", Doc.Section [ "prometheus", off ]

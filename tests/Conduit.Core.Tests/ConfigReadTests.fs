@@ -80,6 +80,14 @@ let private full =
                 ]
                 "retry", Doc.Section [ "max_retries", value "0" ]
                 "timeouts", Doc.Section [ "connect", value "1s"; "response", value "1h"; "idle", value "2m" ]
+                "circuit_breaker",
+                Doc.Section [
+                    "failure_threshold", value "2"
+                    "reset_timeout", value "1s"
+                    "max_reset_timeout", value "1m"
+                    "half_open_limit", value "1"
+                    "failure_statuses", ConfigDocuments.values [ "500-503"; "429" ]
+                ]
             ]
             "api", Doc.Section [ "algorithm", value "p2c"; ConfigDocuments.backends ]
         ]
@@ -114,6 +122,15 @@ let ``Conduit's own shape says everything`` () =
                         Response = TimeSpan.FromHours 1.0
                         Idle = TimeSpan.FromMinutes 2.0
                     }
+                    Breaker =
+                        Some {
+                            FailureThreshold = 2
+                            ResetTimeout = seconds 1.0
+                            MaxResetTimeout = seconds 60.0
+                            HalfOpenLimit = 1
+                            FailureStatuses =
+                                StatusSet.union [ StatusSet.range 429 429; StatusSet.range 500 503 ]
+                        }
                 }
                 Backends = [
                     Make.spec "http://10.0.0.1:8081;weight=3;id=a"

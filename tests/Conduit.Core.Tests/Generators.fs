@@ -101,15 +101,53 @@ type Generators =
     static member PoolName() =
         Gen.elements [ PoolName.defaultPool; Make.poolName "web" ] |> Arb.fromGen
 
-    static member PoolSettings(strategies: Arbitrary<Strategy>, thresholds: Arbitrary<Thresholds>) =
-        Gen.map2 Make.settings strategies.Generator thresholds.Generator |> Arb.fromGen
+    static member BreakerSettings() =
+        Gen.map3
+            (fun threshold reset limit -> {
+                FailureThreshold = threshold
+                ResetTimeout = TimeSpan.FromMilliseconds(float reset)
+                MaxResetTimeout = TimeSpan.FromMilliseconds(4.0 * float reset)
+                HalfOpenLimit = limit
+                FailureStatuses = StatusSet.range 500 599
+            })
+            (Gen.choose (1, 4))
+            (Gen.choose (1, 200_000))
+            (Gen.choose (1, 3))
+        |> Arb.fromGen
+
+    static member Evidence() =
+        Gen.elements [
+            Evidence.Passed
+            Evidence.Passed
+            Evidence.Refused 500
+            Evidence.Failed "refused"
+            Evidence.Failed "timed out"
+        ]
+        |> Arb.fromGen
+
+    static member PoolSettings
+        (
+            strategies: Arbitrary<Strategy>,
+            thresholds: Arbitrary<Thresholds>,
+            breakers: Arbitrary<BreakerSettings>
+        ) =
+        Gen.map3
+            (fun strategy thresholds breaker -> {
+                Make.settings strategy thresholds with
+                    Breaker = breaker
+            })
+            strategies.Generator
+            thresholds.Generator
+            (Gen.optionOf breakers.Generator)
+        |> Arb.fromGen
 
     static member PoolEvent
         (
             specs: Arbitrary<BackendSpec>,
             ids: Arbitrary<BackendId>,
             weights: Arbitrary<Weight>,
-            admin: Arbitrary<AdminState>
+            admin: Arbitrary<AdminState>,
+            evidence: Arbitrary<Evidence>
         ) =
         let failures = Gen.elements [ None; None; Some "refused"; Some "timed out" ]
         let id = ids.Generator
@@ -122,10 +160,11 @@ type Generators =
             8, Gen.map2 (fun id failure -> PoolEvent.Checked(id, failure)) id failures
             8,
             Gen.map3
-                (fun id epoch failure -> PoolEvent.Traffic(id, epoch, failure))
+                (fun id epoch evidence -> PoolEvent.Traffic(id, epoch, evidence))
                 id
                 (Gen.choose (0, 3))
-                failures
+                evidence.Generator
+            2, Gen.constant PoolEvent.Ticked
         ]
         |> Arb.fromGen
 
@@ -138,6 +177,7 @@ type Generators =
                 (fun name settings -> Event.PoolCreated(name, settings))
                 names.Generator
                 settings.Generator
+            1, Gen.constant Event.Ticked
             9, Gen.map2 (fun name news -> Event.InPool(name, news)) names.Generator news.Generator
         ]
         |> Arb.fromGen

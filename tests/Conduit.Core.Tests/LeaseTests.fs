@@ -62,8 +62,8 @@ let ``only failures and the success that ends a streak are posted`` () =
         for outcome in outcomes do
             take [] view |> Lease.settle posted.Add outcome took
 
-        let news failure =
-            Pools.inDefault (PoolEvent.Traffic(Make.backendId "0", 0, failure))
+        let news evidence =
+            Pools.inDefault (PoolEvent.Traffic(Make.backendId "0", 0, evidence))
 
         let expected =
             ((false, []), outcomes)
@@ -73,8 +73,8 @@ let ``only failures and the success that ends a streak are posted`` () =
                 | Outcome.Reset _
                 | Outcome.Garbled _
                 | Outcome.TimedOut _
-                | Outcome.Truncated _ -> true, news (Some(Outcome.describe outcome)) :: posts
-                | Outcome.Answered _ when inStreak -> false, news None :: posts
+                | Outcome.Truncated _ -> true, news (Evidence.Failed(Outcome.describe outcome)) :: posts
+                | Outcome.Answered _ when inStreak -> false, news Evidence.Passed :: posts
                 | _ -> inStreak, posts)
             |> snd
             |> List.rev
@@ -105,7 +105,9 @@ let ``news carries the epoch that the request began in`` () =
 
     Assert.Equal<Event list>(
         [
-            Pools.inDefault (PoolEvent.Traffic(id, 2, Some(Outcome.describe (Outcome.Reset "reset"))))
+            Pools.inDefault (
+                PoolEvent.Traffic(id, 2, Evidence.Failed(Outcome.describe (Outcome.Reset "reset")))
+            )
         ],
         List.ofSeq posted
     )

@@ -61,12 +61,13 @@ let ``saying the same twice changes nothing the second time`` () =
         |> List.forall (fun (_, _, event, after) ->
             match event with
             | PoolEvent.Checked _
-            | PoolEvent.Traffic _ -> true
+            | PoolEvent.Traffic _
+            | PoolEvent.Ticked -> true
             | _ -> obj.ReferenceEquals(after, Pool.evolve later after event)))
 
 [<Fact>]
 let ``news of an epoch that is over, or not yet begun, changes nothing`` () =
-    Property.check (fun settings (history: (Instant * PoolEvent) list) now epoch failure ->
+    Property.check (fun settings (history: (Instant * PoolEvent) list) now epoch evidence ->
         let pool =
             history
             |> List.fold (fun pool (now, event) -> Pool.evolve now pool event) (create settings)
@@ -76,26 +77,27 @@ let ``news of an epoch that is over, or not yet begun, changes nothing`` () =
             backend.Epoch = epoch
             || obj.ReferenceEquals(
                 pool,
-                Pool.evolve now pool (PoolEvent.Traffic(backend.Spec.Id, epoch, failure))
+                Pool.evolve now pool (PoolEvent.Traffic(backend.Spec.Id, epoch, evidence))
             )))
 
 [<Fact>]
 let ``news of a backend that is not there changes nothing`` () =
-    Property.check (fun settings (history: (Instant * PoolEvent) list) now weight admin epoch failure ->
-        let pool =
-            history
-            |> List.fold (fun pool (now, event) -> Pool.evolve now pool event) (create settings)
+    Property.check
+        (fun settings (history: (Instant * PoolEvent) list) now weight admin epoch failure evidence ->
+            let pool =
+                history
+                |> List.fold (fun pool (now, event) -> Pool.evolve now pool event) (create settings)
 
-        let absent = Make.backendId "absent"
+            let absent = Make.backendId "absent"
 
-        [
-            PoolEvent.Removed absent
-            PoolEvent.WeightSet(absent, weight)
-            PoolEvent.AdminSet(absent, admin)
-            PoolEvent.Checked(absent, failure)
-            PoolEvent.Traffic(absent, epoch, failure)
-        ]
-        |> List.forall (fun event -> obj.ReferenceEquals(pool, Pool.evolve now pool event)))
+            [
+                PoolEvent.Removed absent
+                PoolEvent.WeightSet(absent, weight)
+                PoolEvent.AdminSet(absent, admin)
+                PoolEvent.Checked(absent, failure)
+                PoolEvent.Traffic(absent, epoch, evidence)
+            ]
+            |> List.forall (fun event -> obj.ReferenceEquals(pool, Pool.evolve now pool event)))
 
 [<Fact>]
 let ``an event touches only the backend that it names`` () =
@@ -104,7 +106,8 @@ let ``an event touches only the backend that it names`` () =
         |> List.forall (fun (before, _, event, after) ->
             let named =
                 match event with
-                | PoolEvent.SettingsSet _ -> None
+                | PoolEvent.SettingsSet _
+                | PoolEvent.Ticked -> None
                 | PoolEvent.Added spec -> Some spec.Id
                 | PoolEvent.Removed id
                 | PoolEvent.WeightSet(id, _)
@@ -115,10 +118,10 @@ let ``an event touches only the backend that it names`` () =
             let others pool =
                 pool.Backends |> Map.filter (fun id _ -> Some id <> named)
 
-            others before = others after))
+            named.IsNone || others before = others after))
 
 [<Fact>]
-let ``each turn of the health begins a new epoch, and nothing else does`` () =
+let ``each turn of the health or the breaker begins a new epoch, and nothing else does`` () =
     Property.check (fun settings (history: (Instant * PoolEvent) list) ->
         steps settings history
         |> List.forall (fun (before, _, _, after) ->
@@ -127,7 +130,10 @@ let ``each turn of the health begins a new epoch, and nothing else does`` () =
                 match Map.tryFind id before.Backends with
                 | None -> backend.Health = Health.Unproven
                 | Some old ->
-                    let turned = Health.isUp old.Health <> Health.isUp backend.Health
+                    let turned =
+                        Health.isUp old.Health <> Health.isUp backend.Health
+                        || Breaker.isTurn old.Breaker backend.Breaker
+
                     backend.Epoch = old.Epoch + (if turned then 1 else 0))))
 
 [<Fact>]
@@ -154,9 +160,13 @@ let ``the last failure is kept until there is a newer one`` () =
                 match event, old with
                 | PoolEvent.Checked(named, Some reason), Some _ when named = id ->
                     backend.LastFailure = Some reason
-                | PoolEvent.Traffic(named, epoch, Some reason), Some old when
+                | PoolEvent.Traffic(named, epoch, Evidence.Failed reason), Some old when
                     named = id && epoch = old.Epoch
                     ->
                     backend.LastFailure = Some reason
+                | PoolEvent.Traffic(named, epoch, Evidence.Refused status), Some old when
+                    named = id && epoch = old.Epoch
+                    ->
+                    backend.LastFailure = Some $"answered {status}"
                 | _, Some old -> backend.LastFailure = old.LastFailure
                 | _, None -> backend.LastFailure = None)))

@@ -31,6 +31,7 @@ let ``a pool is the fold of its own news, whatever happens to the others`` () =
                     | Event.PoolCreated(named, _)
                     | Event.PoolRemoved named
                     | Event.InPool(named, _) -> named = name
+                    | Event.Ticked -> true
                     | Event.RoutesSet _ -> false)
 
             (Pools.fold State.empty own).Pools = Map.ofList [ name, pool ]))
@@ -45,6 +46,7 @@ let ``an event leaves the other pools the very same`` () =
                 | Event.PoolCreated(named, _)
                 | Event.PoolRemoved named
                 | Event.InPool(named, _) -> name = named
+                | Event.Ticked -> true
                 | Event.RoutesSet _ -> false
 
             before.Pools
@@ -63,6 +65,7 @@ type private Known = {
     Up: bool
     Admin: AdminState
     Weight: Weight
+    Breaker: string
 }
 
 let private learn known change =
@@ -76,10 +79,26 @@ let private learn known change =
             Up = true
             Admin = AdminState.Ready
             Weight = spec.Weight
+            Breaker = "closed"
         }
     | Change.Removed(name, spec) -> known |> Map.remove (name, spec.Id)
-    | Change.WentUp(name, spec) -> edit name spec (fun each -> { each with Up = true })
-    | Change.WentDown(name, spec, _) -> edit name spec (fun each -> { each with Up = false })
+    | Change.WentUp(name, spec) ->
+        edit name spec (fun each -> {
+            each with
+                Up = true
+                Breaker = "closed"
+        })
+    | Change.WentDown(name, spec, _) ->
+        edit name spec (fun each -> {
+            each with
+                Up = false
+                Breaker = "closed"
+        })
+    | Change.BreakerTurned(name, spec, breaker, _) ->
+        edit name spec (fun each -> {
+            each with
+                Breaker = Breaker.name breaker
+        })
     | Change.AdminChanged(name, spec, admin) -> edit name spec (fun each -> { each with Admin = admin })
     | Change.WeightChanged(name, spec) -> edit name spec (fun each -> { each with Weight = spec.Weight })
 
@@ -99,6 +118,7 @@ let ``the changes tell all of what an operator would see`` () =
                             Up = Health.isUp backend.Health
                             Admin = backend.Admin
                             Weight = backend.Spec.Weight
+                            Breaker = Breaker.name backend.Breaker
                         }
             ]
 
@@ -111,10 +131,11 @@ let ``an event that changes nothing is not told of, and none is told of twice`` 
         |> List.forall (fun (before, event, after) ->
             let changes = State.changes before after event
 
-            if obj.ReferenceEquals(before, after) then
-                changes.IsEmpty
-            else
-                changes.Length <= 1))
+            match event with
+            | _ when obj.ReferenceEquals(before, after) -> changes.IsEmpty
+            | Event.Ticked
+            | Event.InPool(_, PoolEvent.Ticked) -> changes = List.distinct changes
+            | _ -> changes.Length <= 1))
 
 [<Fact>]
 let ``a backend that goes down is told with the reason`` () =
@@ -126,7 +147,7 @@ let ``a backend that goes down is told with the reason`` () =
                 let isReason =
                     match news with
                     | PoolEvent.Checked(id, Some failure)
-                    | PoolEvent.Traffic(id, _, Some failure) -> id = spec.Id && failure = reason
+                    | PoolEvent.Traffic(id, _, Evidence.Failed failure) -> id = spec.Id && failure = reason
                     | _ -> false
 
                 name = named && isReason

@@ -1,6 +1,7 @@
 namespace Conduit.Server.Tests
 
 open System.Text.Json
+open System.Text.Json.Nodes
 open Xunit
 open Conduit
 
@@ -39,7 +40,7 @@ module ConfigSchemaTests =
                     |> Option.map (fun value ->
                         match value.ValueKind with
                         | JsonValueKind.String -> string (value.GetString())
-                        | _ -> value.GetRawText())
+                        | _ -> string (JsonNode.Parse(value.GetRawText())))
 
                 Assert.Equal((where, Option.map WrittenConfig.scalar key.Default), (where, byDefault))
 

@@ -126,6 +126,7 @@ let ``Every flag has its place`` () =
                 Response = TimeSpan.FromSeconds 7.0
                 Idle = TimeSpan.FromSeconds 8.0
             }
+            Breaker = None
         },
         (pool config).Settings
     )

@@ -161,7 +161,10 @@ let ``the API tells figures, instants and what happened`` () =
         let! _ =
             port.Ports.Agent.Update [
                 Event.InPool(target.Pool, PoolEvent.Checked(target.Backend.Spec.Id, None))
-                Event.InPool(target.Pool, PoolEvent.Traffic(target.Backend.Spec.Id, 0, Some "reset"))
+                Event.InPool(
+                    target.Pool,
+                    PoolEvent.Traffic(target.Backend.Spec.Id, 0, Evidence.Failed "reset")
+                )
             ]
 
         let! answer = port.Get(AdminPorts.path "a")

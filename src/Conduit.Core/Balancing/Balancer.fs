@@ -13,7 +13,8 @@ type Choice = {
 [<RequireQualifiedAccess>]
 module Balancer =
 
-    let private wasTried (tried: Gauge list) (target: Target) =
+    /// Whether the target's gauge is among those tried.
+    let wasTried (tried: Gauge list) (target: Target) =
         let mutable rest = tried
         let mutable found = false
 

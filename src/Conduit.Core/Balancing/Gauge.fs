@@ -54,9 +54,32 @@ type Gauge() =
     member _.AnsweredWithError() =
         Interlocked.Increment &serverErrors |> ignore
 
+    /// Notes an answer that counts as a failure.
+    member _.Refused() = Interlocked.Increment &streak |> ignore
+
     /// Notes a success, and says whether it ended a streak of failures.
     member _.Succeeded() =
         Volatile.Read &streak <> 0 && Interlocked.Exchange(&streak, 0) <> 0
+
+/// IMPURE: an atomic counter. The places for trials on a backend whose breaker is half-open.
+[<Sealed>]
+type Trials(limit: int) =
+    let mutable taken = 0
+
+    /// Takes a place if there is one.
+    member _.TryEnter() =
+        let mutable seen = Volatile.Read &taken
+        let mutable entered = false
+
+        while not entered && seen < limit do
+            let found = Interlocked.CompareExchange(&taken, seen + 1, seen)
+            entered <- (found = seen)
+            seen <- found
+
+        entered
+
+    /// Gives a place back.
+    member _.Leave() = Interlocked.Decrement &taken |> ignore
 
 /// IMPURE: an atomic counter. Numbers the choices of a pool; survives snapshots like a gauge does.
 [<Sealed>]

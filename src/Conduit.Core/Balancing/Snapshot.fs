@@ -9,7 +9,26 @@ type Target = {
     Pool: PoolName
     Backend: Backend
     Gauge: Gauge
+    /// The places for trials while its breaker is half-open; null otherwise.
+    Trials: Trials | null
+    /// Answers of these statuses count as failures.
+    Failures: StatusSet
 }
+
+[<RequireQualifiedAccess>]
+module Target =
+
+    /// Takes a place for a trial where only trials are allowed; true where every request may go.
+    let tryEnter target =
+        match target.Trials with
+        | null -> true
+        | trials -> trials.TryEnter()
+
+    /// Gives the place for a trial back.
+    let leave target =
+        match target.Trials with
+        | null -> ()
+        | trials -> trials.Leave()
 
 /// What a strategy needs to choose among the available targets.
 [<RequireQualifiedAccess; NoEquality; NoComparison>]
@@ -31,6 +50,8 @@ type PoolView = {
     /// Over `Available`.
     Selector: Selector
     Turn: Turn
+    /// When time alone will change one of the backends.
+    Due: Instant voption
     /// Sets this process' chances apart from those of another one.
     Seed: uint64
 }
@@ -43,6 +64,8 @@ type Snapshot = {
     Pools: PoolView[]
     ByName: Dictionary<PoolName, PoolView>
     Router: Router
+    /// When time alone will change one of the pools.
+    Due: Instant voption
 }
 
 [<RequireQualifiedAccess>]
@@ -53,7 +76,21 @@ module Snapshot =
         Pools = [||]
         ByName = Dictionary()
         Router = Router.empty
+        Due = ValueNone
     }
+
+    /// Places for the trials of the breaker's life that the backend is in; those of an earlier life do not
+    /// count.
+    let private trials (settings: PoolSettings) (old: Target option) (backend: Backend) : Trials | null =
+        match backend.Breaker, settings.Breaker, old with
+        | Breaker.HalfOpen _,
+          _,
+          Some {
+                   Trials = NonNull trials
+                   Backend = before
+               } when before.Epoch = backend.Epoch -> trials
+        | Breaker.HalfOpen _, Some breaker, _ -> Trials breaker.HalfOpenLimit
+        | _ -> null
 
     let private weights (available: Target[]) =
         available |> Array.map (fun target -> Weight.value target.Backend.Spec.Weight)
@@ -75,12 +112,23 @@ module Snapshot =
 
         let target (backend: Backend) =
             match known.TryGetValue backend.Spec.Id with
-            | true, old when obj.ReferenceEquals(old.Backend, backend) -> old
-            | true, old when old.Backend.Spec.Url = backend.Spec.Url -> { old with Backend = backend }
+            | true, old when
+                obj.ReferenceEquals(old.Backend, backend)
+                && old.Failures = PoolSettings.failureStatuses pool.Settings
+                ->
+                old
+            | true, old when old.Backend.Spec.Url = backend.Spec.Url -> {
+                old with
+                    Backend = backend
+                    Trials = trials pool.Settings (Some old) backend
+                    Failures = PoolSettings.failureStatuses pool.Settings
+              }
             | _ -> {
                 Pool = pool.Name
                 Backend = backend
                 Gauge = Gauge()
+                Trials = trials pool.Settings None backend
+                Failures = PoolSettings.failureStatuses pool.Settings
               }
 
         let targets = Pool.backends pool |> Array.map target
@@ -104,6 +152,7 @@ module Snapshot =
                 match previous with
                 | Some view -> view.Turn
                 | None -> Turn()
+            Due = Pool.due pool
             Seed = seed
         }
 
@@ -127,6 +176,7 @@ module Snapshot =
             Pools = pools
             ByName = byName
             Router = state.Router
+            Due = pools |> Seq.map _.Due |> Seq.fold Instant.first ValueNone
         }
 
     /// The state that a snapshot shows.

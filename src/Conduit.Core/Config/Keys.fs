@@ -21,7 +21,14 @@ module Keys =
 
     let log = [ "format"; "level" ]
 
-    let circuitBreaker = [ "enabled"; "failure_threshold"; "reset_timeout"; "half_open_limit" ]
+    let circuitBreaker = [
+        "enabled"
+        "failure_threshold"
+        "reset_timeout"
+        "max_reset_timeout"
+        "half_open_limit"
+        "failure_statuses"
+    ]
 
     let stickySession = [
         "enabled"
@@ -54,7 +61,15 @@ module Keys =
     let timeouts = [ "connect"; "response"; "idle" ]
 
     /// The keys of a pool; at the top of a configuration they describe the pool `default`.
-    let pool = [ "strategy"; "algorithm"; "backends"; "health_check"; "retry"; "timeouts" ]
+    let pool = [
+        "strategy"
+        "algorithm"
+        "backends"
+        "health_check"
+        "retry"
+        "timeouts"
+        "circuit_breaker"
+    ]
 
     let route = [
         "name"
@@ -83,7 +98,6 @@ module Keys =
         "admin"
         "pools"
         "routes"
-        "circuit_breaker"
         "sticky_session"
         "rate_limit"
         "metrics"
@@ -99,6 +113,7 @@ module Keys =
         "health_check", healthCheck
         "retry", retry
         "timeouts", timeouts
+        "circuit_breaker", circuitBreaker
     ]
 
     /// Every section with its keys. `[]` stands for each item of a list, NAME for a name that the
@@ -110,7 +125,6 @@ module Keys =
         "server", listener
         "server.tls", tls
         "admin", admin
-        "circuit_breaker", circuitBreaker
         "sticky_session", stickySession
         "rate_limit", rateLimit
         "metrics", metrics

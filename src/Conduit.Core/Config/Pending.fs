@@ -43,18 +43,6 @@ module Pending =
             })
             []
 
-    let circuitBreaker =
-        optIn
-            "the circuit breaker"
-            true
-            Keys.circuitBreaker
-            [
-                "failure_threshold", count
-                "reset_timeout", duration
-                "half_open_limit", count
-            ]
-            "circuit_breaker"
-
     let stickySession =
         optIn
             "session stickiness"

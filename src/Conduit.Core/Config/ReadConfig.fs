@@ -191,12 +191,11 @@ module ReadConfig =
             | _ -> []
 
         validation {
-            let! breaker = Pending.circuitBreaker root
-            and! sticky = Pending.stickySession root
+            let! sticky = Pending.stickySession root
             and! limit = Pending.rateLimit root
             and! metrics = Pending.metrics root
             and! backOff = root :: named |> List.traverseValidationA Pending.backOff
-            return breaker @ sticky @ limit @ metrics @ List.concat backOff
+            return sticky @ limit @ metrics @ List.concat backOff
         }
 
     /// A file of an existing system starts and says what has no effect; one that uses Conduit's own

@@ -81,6 +81,39 @@ module ReadPool =
             }
         }
 
+    let private circuitBreaker place : Validation<BreakerSettings option, Fault> =
+        let defaults = Breaker.defaults
+        let count = Scalars.whole 1 1_000_000
+        let duration = Duration.parseAtLeast shortest
+
+        validation {
+            let! () = Place.onlyKnown Keys.circuitBreaker place
+            and! on = place |> Place.value "enabled" Scalars.boolean true
+
+            and! threshold =
+                place |> Place.value "failure_threshold" count defaults.FailureThreshold
+
+            and! reset = place |> Place.value "reset_timeout" duration defaults.ResetTimeout
+            and! longest = place |> Place.optional "max_reset_timeout" duration
+            and! limit = place |> Place.value "half_open_limit" count defaults.HalfOpenLimit
+
+            and! statuses =
+                place
+                |> Place.list "failure_statuses" StatusSet.parse [ defaults.FailureStatuses ]
+
+            return
+                if on then
+                    Some {
+                        FailureThreshold = threshold
+                        ResetTimeout = reset
+                        MaxResetTimeout = longest |> Option.defaultValue reset |> max reset
+                        HalfOpenLimit = limit
+                        FailureStatuses = StatusSet.union statuses
+                    }
+                else
+                    None
+        }
+
     /// A backend as a URL with options, or as a section of `url`, `id` and `weight`.
     let private backend (place: Place) : Validation<BackendSpec, Fault> =
         match place.Node.Value with
@@ -156,6 +189,9 @@ module ReadPool =
                     (Place.value "max_retries" (Scalars.whole 0 100) defaults.Retries)
                     defaults.Retries
 
+            and! breaker =
+                place |> Place.section "circuit_breaker" circuitBreaker defaults.Breaker
+
             return {
                 Name = name
                 Settings = {
@@ -163,6 +199,7 @@ module ReadPool =
                     Check = check
                     Retries = retries
                     Timeouts = timeouts
+                    Breaker = breaker
                 }
                 Backends = backends
             }

@@ -113,6 +113,8 @@ module Reload =
             "retry"
         if before.Timeouts <> after.Timeouts then
             "timeouts"
+        if before.Breaker <> after.Breaker then
+            "circuit_breaker"
     ]
 
     /// Routes by name: their order in the file means nothing.
@@ -152,6 +154,7 @@ module Reload =
                 |> List.collect (fun key -> inPool name $"{key} changed")
             | None -> []
         | Event.InPool _ -> []
+        | Event.Ticked -> []
         | Event.RoutesSet _ -> routes before after
 
     /// What is neither in a pool nor a route. The admin port and the log stay as they are until the next

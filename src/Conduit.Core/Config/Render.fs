@@ -47,6 +47,18 @@ module Render =
             "fall", scalar (string check.Thresholds.Fall)
         ]
 
+    let private statuses set =
+        list (StatusSet.format set |> List.map scalar)
+
+    let private circuitBreaker (breaker: BreakerSettings) =
+        section [
+            "failure_threshold", scalar (string breaker.FailureThreshold)
+            "reset_timeout", duration breaker.ResetTimeout
+            "max_reset_timeout", duration breaker.MaxResetTimeout
+            "half_open_limit", scalar (string breaker.HalfOpenLimit)
+            "failure_statuses", statuses breaker.FailureStatuses
+        ]
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
@@ -60,6 +72,9 @@ module Render =
                 "response", duration settings.Timeouts.Response
                 "idle", duration settings.Timeouts.Idle
             ]
+            match settings.Breaker with
+            | Some breaker -> "circuit_breaker", circuitBreaker breaker
+            | None -> ()
             "backends", list (List.map backend pool.Backends)
         ]
 

@@ -167,6 +167,12 @@ module Place =
                 )
             | _ -> Error [ fault found "is not a list" "write one item a line, each after a dash" ]
 
+    /// The single values of a list, each read by `reader`; `fallback` when the key is missing.
+    let list key (reader: ReadText<'a>) (fallback: 'a list) place : Validation<'a list, Fault> =
+        match tryFind key place with
+        | None -> Ok fallback
+        | Some _ -> items key place |> Result.bind (List.traverseValidationA (read reader))
+
     /// The section under a key, read by `reader`; `fallback` when the key is missing.
     let section key (reader: Place -> Validation<'a, Fault>) fallback place =
         match tryFind key place with

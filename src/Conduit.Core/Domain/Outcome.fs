@@ -29,6 +29,15 @@ type Outcome =
     /// The client stalled for the idle timeout in the middle of a body.
     | ClientStalled of reason: string
 
+/// What one request that has ended says of its backend.
+[<Struct; RequireQualifiedAccess; NoComparison>]
+type Evidence =
+    | Passed
+    /// The backend answered with a status that counts as a failure. To its health an answer is an answer.
+    | Refused of status: int
+    /// The backend failed to answer.
+    | Failed of reason: string
+
 [<RequireQualifiedAccess>]
 module Outcome =
 
@@ -63,3 +72,13 @@ module Outcome =
         | Outcome.BodyRefused reason -> $"request body refused: {reason}"
         | Outcome.Quiet reason -> $"response stalled: {reason}"
         | Outcome.ClientStalled reason -> $"the client stalled: {reason}"
+
+    /// What the outcome says of the backend, of whose answers these statuses count as failures; nothing
+    /// where the client is to blame.
+    let evidence (failures: StatusSet) outcome : Evidence voption =
+        match outcome with
+        | Outcome.Answered status when StatusSet.contains status failures ->
+            ValueSome(Evidence.Refused status)
+        | Outcome.Answered _ -> ValueSome Evidence.Passed
+        | failed when countsAgainstBackend failed -> ValueSome(Evidence.Failed(describe failed))
+        | _ -> ValueNone

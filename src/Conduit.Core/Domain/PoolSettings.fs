@@ -61,6 +61,8 @@ type PoolSettings = {
     /// Further tries after the first, 0 or more.
     Retries: int
     Timeouts: Timeouts
+    /// Without one only health checks and failures to answer take a backend out.
+    Breaker: BreakerSettings option
 }
 
 [<RequireQualifiedAccess>]
@@ -80,4 +82,18 @@ module PoolSettings =
             Response = TimeSpan.FromSeconds 30.0
             Idle = TimeSpan.FromSeconds 60.0
         }
+        Breaker = None
     }
+
+    /// Answers of these statuses count against a backend.
+    let failureStatuses settings =
+        match settings.Breaker with
+        | Some breaker -> breaker.FailureStatuses
+        | None -> StatusSet.empty
+
+    /// How long nothing will have changed where no backend is available: by then one may have been checked
+    /// again, or tried.
+    let retryAfter settings =
+        match settings.Breaker with
+        | Some breaker -> min breaker.ResetTimeout settings.Check.Interval
+        | None -> settings.Check.Interval

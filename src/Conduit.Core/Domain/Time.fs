@@ -37,5 +37,15 @@ module Instant =
     /// The time from `earlier` to `later`; negative when they are the other way round.
     let elapsed (Instant earlier) (Instant later) = TimeSpan.FromTicks(later - earlier)
 
+    /// The earlier of two that need not be.
+    let first (a: Instant voption) (b: Instant voption) : Instant voption =
+        match a, b with
+        | ValueSome(Instant a), ValueSome(Instant b) -> ValueSome(Instant(min a b))
+        | ValueNone, b -> b
+        | a, ValueNone -> a
+
+    /// Its ticks, as a position for chance.
+    let bits (Instant ticks) = uint64 ticks
+
     /// Whether `deadline` has been reached at `now`.
     let hasPassed (Instant deadline) (Instant now) = now >= deadline

@@ -18,7 +18,9 @@ type Backend = {
     Ordinal: int
     Admin: AdminState
     Health: Health
-    /// Goes up with each turn of the health, so that late news of an earlier life can be told apart.
+    Breaker: Breaker
+    /// Goes up with each turn of the health or the breaker, so that late news of an earlier life can be
+    /// told apart.
     Epoch: int
     /// When the backend last became available or unavailable.
     Since: Instant
@@ -34,14 +36,17 @@ module Backend =
         Ordinal = ordinal
         Admin = AdminState.Ready
         Health = Health.Unproven
+        Breaker = Breaker.initial
         Epoch = 0
         Since = now
         LastFailure = None
     }
 
-    /// Whether new requests may go to it.
+    /// Whether new requests may go to it; to one whose breaker is half-open only as trials.
     let isAvailable backend =
-        backend.Admin = AdminState.Ready && Health.isUp backend.Health
+        backend.Admin = AdminState.Ready
+        && Health.isUp backend.Health
+        && not (Breaker.isOpen backend.Breaker)
 
     /// Whether its health is checked.
     let isWatched backend = backend.Admin <> AdminState.Disabled
@@ -53,7 +58,21 @@ module Backend =
         else
             { after with Since = now }
 
-    /// The backend with another health. A turn between up and down begins a new epoch.
+    /// The backend with another breaker. A turn of it begins a new epoch.
+    let withBreaker now breaker backend =
+        if breaker = backend.Breaker then
+            backend
+        elif Breaker.isTurn backend.Breaker breaker then
+            since now backend {
+                backend with
+                    Breaker = breaker
+                    Epoch = backend.Epoch + 1
+            }
+        else
+            { backend with Breaker = breaker }
+
+    /// The backend with another health. A turn between up and down begins a new epoch, and one that comes
+    /// back comes with a closed breaker.
     let withHealth now health backend =
         if health = backend.Health then
             backend
@@ -63,6 +82,7 @@ module Backend =
             since now backend {
                 backend with
                     Health = health
+                    Breaker = Breaker.initial
                     Epoch = backend.Epoch + 1
             }
 
@@ -71,3 +91,52 @@ module Backend =
             backend
         else
             since now backend { backend with Admin = admin }
+
+    let private noteFailure (failure: string option) backend =
+        match failure with
+        | Some _ when failure <> backend.LastFailure -> { backend with LastFailure = failure }
+        | _ -> backend
+
+    /// The backend after a health check passed (None) or failed for a reason.
+    let check now (settings: PoolSettings) (failure: string option) backend =
+        backend
+        |> withHealth now (Health.check settings.Check.Thresholds failure.IsNone backend.Health)
+        |> noteFailure failure
+
+    let private describe evidence =
+        match evidence with
+        | Evidence.Passed -> None
+        | Evidence.Refused status -> Some $"answered {status}"
+        | Evidence.Failed reason -> Some reason
+
+    let private judge now (settings: PoolSettings) evidence backend =
+        match settings.Breaker with
+        | Some breaker when Health.isUp backend.Health ->
+            backend
+            |> withBreaker now (Breaker.result breaker now (evidence = Evidence.Passed) backend.Breaker)
+        | _ -> backend
+
+    /// The backend after a request told something of it in that epoch; of another epoch it tells nothing.
+    let traffic now (settings: PoolSettings) epoch evidence backend =
+        if backend.Epoch <> epoch then
+            backend
+        else
+            let answered =
+                match evidence with
+                | Evidence.Passed
+                | Evidence.Refused _ -> true
+                | Evidence.Failed _ -> false
+
+            backend
+            |> withHealth now (Health.traffic settings.Check.Thresholds answered backend.Health)
+            |> judge now settings evidence
+            |> noteFailure (describe evidence)
+
+    /// The backend as time has gone by, and as other settings judge it.
+    let tick now (settings: PoolSettings) backend =
+        match settings.Breaker with
+        | Some breaker -> backend |> withBreaker now (Breaker.tick breaker now backend.Breaker)
+        | None -> backend |> withBreaker now Breaker.initial
+
+    /// When time alone will change it.
+    let due backend = Breaker.due backend.Breaker

@@ -19,8 +19,10 @@ type PoolEvent =
     | AdminSet of BackendId * AdminState
     /// A health check passed (None) or failed for a reason.
     | Checked of BackendId * failure: string option
-    /// A request told something of the backend in that epoch: None for a success.
-    | Traffic of BackendId * epoch: int * failure: string option
+    /// A request told something of the backend in that epoch.
+    | Traffic of BackendId * epoch: int * Evidence
+    /// Time has gone by.
+    | Ticked
 
 [<RequireQualifiedAccess>]
 module Pool =
@@ -46,17 +48,19 @@ module Pool =
                         Backends = Map.add id after pool.Backends
                 }
 
-    let private noteFailure failure backend =
-        match failure with
-        | Some _ when failure <> backend.LastFailure -> { backend with LastFailure = failure }
-        | _ -> backend
+    /// The pool with every backend changed; the very same where none is.
+    let private updateAll change pool =
+        let changed = pool.Backends |> Map.map (fun _ backend -> change backend)
+
+        if Map.forall (fun id backend -> obj.ReferenceEquals(backend, Map.find id pool.Backends)) changed then
+            pool
+        else
+            { pool with Backends = changed }
 
     /// The pool after an event at an instant. News of a backend that is not in the pool changes
     /// nothing, nor does news of an epoch that is over; adding an id that is there changes nothing.
     /// What changes nothing gives back the very same value.
     let evolve now pool event =
-        let thresholds = pool.Settings.Check.Thresholds
-
         match event with
         | PoolEvent.Added spec when Map.containsKey spec.Id pool.Backends -> pool
         | PoolEvent.Added spec -> {
@@ -70,7 +74,8 @@ module Pool =
           }
         | PoolEvent.Removed _ -> pool
         | PoolEvent.SettingsSet settings when settings = pool.Settings -> pool
-        | PoolEvent.SettingsSet settings -> { pool with Settings = settings }
+        | PoolEvent.SettingsSet settings ->
+            { pool with Settings = settings } |> updateAll (Backend.tick now settings)
         | PoolEvent.WeightSet(id, weight) ->
             pool
             |> update id (fun backend ->
@@ -82,21 +87,15 @@ module Pool =
                             Spec = { backend.Spec with Weight = weight }
                     })
         | PoolEvent.AdminSet(id, admin) -> pool |> update id (Backend.withAdmin now admin)
-        | PoolEvent.Checked(id, failure) ->
-            pool
-            |> update id (fun backend ->
-                backend
-                |> Backend.withHealth now (Health.check thresholds failure.IsNone backend.Health)
-                |> noteFailure failure)
-        | PoolEvent.Traffic(id, epoch, failure) ->
-            pool
-            |> update id (fun backend ->
-                if backend.Epoch <> epoch then
-                    backend
-                else
-                    backend
-                    |> Backend.withHealth now (Health.traffic thresholds failure.IsNone backend.Health)
-                    |> noteFailure failure)
+        | PoolEvent.Checked(id, failure) -> pool |> update id (Backend.check now pool.Settings failure)
+        | PoolEvent.Traffic(id, epoch, evidence) ->
+            pool |> update id (Backend.traffic now pool.Settings epoch evidence)
+        | PoolEvent.Ticked -> pool |> updateAll (Backend.tick now pool.Settings)
+
+    /// When time alone will change one of the backends: the first such instant.
+    let due pool =
+        (ValueNone, pool.Backends)
+        ||> Map.fold (fun first _ backend -> Instant.first first (Backend.due backend))
 
     /// The backends in their order.
     let backends pool =

@@ -6,8 +6,29 @@ open System
 [<RequireQualifiedAccess>]
 module Lease =
 
-    /// IMPURE: takes one request's place on a backend of the pool; nothing when none is available. The
-    /// place must be given back exactly once, with `settle`.
+    /// The first target from `start` on that has room for one more, of those that were not tried or else of
+    /// the others.
+    let private spare (tried: Gauge list) (pool: PoolView) (start: uint64) : Target voption =
+        let count = uint64 pool.Available.Length
+        let mutable found = ValueNone
+
+        for wanted in [ false; true ] do
+            for step in 0UL .. count - 1UL do
+                let target = pool.Available[int ((start + step) % count)]
+
+                if
+                    found.IsNone
+                    && Balancer.wasTried tried target = wanted
+                    && Target.tryEnter target
+                then
+                    target.Gauge.Acquire()
+                    found <- ValueSome target
+
+        found
+
+    /// IMPURE: takes one request's place on a backend of the pool; nothing when none is available, or none
+    /// has room. The place must be given back exactly once, with `settle`. A backend whose breaker is
+    /// half-open has as many places as trials are allowed; when they are taken, the request goes elsewhere.
     ///
     /// A strategy that goes by requests in flight takes its place only if the count is still what the
     /// choice saw, and chooses again otherwise; so two requests at once never both take a place that
@@ -17,8 +38,13 @@ module Lease =
         let mutable going = true
 
         while going do
-            match Balancer.pick (pool.Turn.Next()) tried pool with
+            let turn = pool.Turn.Next()
+
+            match Balancer.pick turn tried pool with
             | ValueNone -> going <- false
+            | ValueSome choice when not (Target.tryEnter choice.Target) ->
+                taken <- spare tried pool turn
+                going <- false
             | ValueSome choice when choice.Seen < 0 ->
                 choice.Target.Gauge.Acquire()
                 taken <- ValueSome choice.Target
@@ -27,31 +53,40 @@ module Lease =
                 if choice.Target.Gauge.TryAcquire choice.Seen then
                     taken <- ValueSome choice.Target
                     going <- false
+                else
+                    Target.leave choice.Target
 
         taken
 
-    /// IMPURE: gives the place back and notes how the try ended, and after how long. Posts to the agent a failure of the
-    /// backend, and the success that ends a streak of failures; nothing else is news.
+    /// IMPURE: gives the place back and notes how the try ended, and after how long. Posts to the agent a
+    /// failure of the backend, the success that ends a streak of failures, and the success of a trial;
+    /// nothing else is news.
     let settle (post: Event -> unit) (outcome: Outcome) (elapsed: TimeSpan) (target: Target) =
         target.Gauge.Release()
+        Target.leave target
 
-        let tell failure =
+        let tell evidence =
             let backend = target.Backend
-            post (Event.InPool(target.Pool, PoolEvent.Traffic(backend.Spec.Id, backend.Epoch, failure)))
+            post (Event.InPool(target.Pool, PoolEvent.Traffic(backend.Spec.Id, backend.Epoch, evidence)))
 
-        if Outcome.countsAgainstBackend outcome then
+        match outcome with
+        | Outcome.Answered status ->
+            // A tunnel lasts as long as its users like; that says nothing of the backend.
+            if status <> 101 then
+                target.Gauge.Latency.Record elapsed
+
+            if status >= 500 then
+                target.Gauge.AnsweredWithError()
+        | _ -> ()
+
+        match Outcome.evidence target.Failures outcome with
+        | ValueNone -> ()
+        | ValueSome Evidence.Passed ->
+            if target.Gauge.Succeeded() || not (isNull target.Trials) then
+                tell Evidence.Passed
+        | ValueSome(Evidence.Refused _ as evidence) ->
+            target.Gauge.Refused()
+            tell evidence
+        | ValueSome(Evidence.Failed _ as evidence) ->
             target.Gauge.Failed()
-            tell (Some(Outcome.describe outcome))
-        else
-            match outcome with
-            | Outcome.Answered status ->
-                // A tunnel lasts as long as its users like; that says nothing of the backend.
-                if status <> 101 then
-                    target.Gauge.Latency.Record elapsed
-
-                if status >= 500 then
-                    target.Gauge.AnsweredWithError()
-
-                if target.Gauge.Succeeded() then
-                    tell None
-            | _ -> ()
+            tell evidence

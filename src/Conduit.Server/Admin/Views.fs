@@ -29,6 +29,7 @@ module Views =
             Weight = Weight.value backend.Spec.Weight
             State = Wire.ofState backend.Admin
             Health = Wire.ofHealth backend.Health
+            Breaker = Breaker.name backend.Breaker
             Available = Backend.isAvailable backend
             InFlight = gauge.InFlight
             Requests = gauge.Requests
@@ -164,6 +165,7 @@ module Views =
         Backend = None
         Url = None
         State = None
+        Breaker = None
         Weight = None
         Reason = None
         Version = None
@@ -194,6 +196,11 @@ module Views =
         | Change.AdminChanged(pool, spec, state) -> {
             about "backend_state" pool spec with
                 State = Some(Wire.ofState state)
+          }
+        | Change.BreakerTurned(pool, spec, breaker, reason) -> {
+            about "backend_breaker" pool spec with
+                Breaker = Some(Breaker.name breaker)
+                Reason = reason
           }
         | Change.WeightChanged(pool, spec) -> {
             about "backend_weight" pool spec with

@@ -45,6 +45,7 @@ module Wire =
         Weight: int
         State: string
         Health: string
+        Breaker: string
         Available: bool
         InFlight: int
         Requests: int64
@@ -198,6 +199,8 @@ module Wire =
         Url: string option
         [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
         State: string option
+        [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
+        Breaker: string option
         [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]
         Weight: int option
         [<JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)>]

@@ -42,7 +42,7 @@ type BackendNotes(clock: TimeProvider) =
     member _.Hear(event: Event) =
         match event with
         | Event.InPool(pool, PoolEvent.Checked(id, failure)) -> update pool id (checkedOnce failure)
-        | Event.InPool(pool, PoolEvent.Traffic(id, _, Some _)) ->
+        | Event.InPool(pool, PoolEvent.Traffic(id, _, (Evidence.Refused _ | Evidence.Failed _))) ->
             update pool id (fun now note -> { note with LastFailureAt = Some now })
         | _ -> ()
 

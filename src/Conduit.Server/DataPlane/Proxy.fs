@@ -67,7 +67,7 @@ module Proxy =
             | ValueNone -> ()
             | ValueSome pool ->
                 let settings = pool.Source.Settings
-                retryAfter <- settings.Check.Interval
+                retryAfter <- PoolSettings.retryAfter settings
 
                 match Lease.take tried pool with
                 | ValueNone -> ()

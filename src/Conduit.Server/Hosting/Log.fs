@@ -126,6 +126,13 @@ type Log(factory: ILoggerFactory) =
             "No longer listening on {Url}, {Cut} requests cut off"
         )
 
+    static let breakerTurned =
+        LoggerMessage.Define<string, string, string>(
+            LogLevel.Warning,
+            EventId 20,
+            "Circuit breaker: {Url} [{State}] {Reason}"
+        )
+
     static let admin state =
         match state with
         | AdminState.Ready -> "ready"
@@ -158,6 +165,14 @@ type Log(factory: ILoggerFactory) =
         | Change.WentUp(_, spec) -> statusChanged.Invoke(log, string spec.Url, "up", null)
         | Change.WentDown(_, spec, reason) -> statusDown.Invoke(log, string spec.Url, reason, null)
         | Change.AdminChanged(_, spec, state) -> statusChanged.Invoke(log, string spec.Url, admin state, null)
+        | Change.BreakerTurned(_, spec, breaker, reason) ->
+            breakerTurned.Invoke(
+                log,
+                string spec.Url,
+                Breaker.name breaker,
+                Option.defaultValue "" reason,
+                null
+            )
         | Change.WeightChanged(_, spec) ->
             statusChanged.Invoke(log, string spec.Url, $"weight {Weight.value spec.Weight}", null)
 

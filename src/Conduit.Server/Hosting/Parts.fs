@@ -16,6 +16,7 @@ type internal Parts = {
     Agent: Agent
     Figures: LiveFigures
     Notes: BackendNotes
+    Ticker: Ticker
     Prober: Prober
     Memory: MemoryUsage
     Forwarder: IForwarder
@@ -76,6 +77,7 @@ module internal Parts =
             Agent = agent
             Figures = LiveFigures(agent, TimeProvider.System)
             Notes = notes
+            Ticker = new Ticker(agent, now)
             Prober = prober
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(TransportKind.Direct)
@@ -108,5 +110,7 @@ module internal Parts =
     let dispose (parts: Parts) =
         parts.Stopping.Cancel()
 
-        for part in [ parts.Prober :> IDisposable; parts.Forwarder; parts.Memory; parts.Agent ] do
+        let all: IDisposable list = [ parts.Prober; parts.Ticker; parts.Forwarder; parts.Memory; parts.Agent ]
+
+        for part in all do
             part.Dispose()

@@ -89,6 +89,7 @@ module Balancers =
                 Response = Eventually.patience
                 Idle = Eventually.patience
             }
+            Breaker = None
         }
         DrainTimeout = TimeSpan.Zero
         StatsPath = None
