@@ -1,4 +1,6 @@
 // The build: `dotnet fsi build.fsx -- TARGET`. No packages, so that it starts at once.
+#load "eng/release.fsx"
+
 open System
 open System.Diagnostics
 open System.IO
@@ -110,7 +112,7 @@ let clean () =
 
     0
 
-let sources = [ "src"; "tests"; "bench"; "build.fsx" ]
+let sources = [ "src"; "tests"; "bench"; "build.fsx"; "eng/release.fsx" ]
 
 /// Name, what it does, and what it runs with the arguments that follow the name.
 let targets: (string * string * (string list -> int)) list = [
@@ -146,8 +148,22 @@ let targets: (string * string * (string list -> int)) list = [
     "fails when a source is not formatted",
     (fun _ -> inTurn [ restoreTools; (fun () -> dotnet ("fantomas" :: "--check" :: sources)) ])
     "publish",
-    "the program in artifacts/publish/conduit",
-    (fun rest -> dotnet ([ "publish"; server; "-c"; "Release"; "-o"; "artifacts/publish" ] @ rest))
+    "releases in artifacts/release; for one platform alone: publish linux-x64",
+    (fun rest -> inTurn (Release.publish dotnet restoreTools rest))
+    "test-release",
+    "publishes for this platform, and tries the program, the tool, the checksums and the bill of materials",
+    (fun rest ->
+        inTurn [
+            (fun () -> inTurn (Release.publish dotnet restoreTools ("linux-x64" :: rest)))
+            (fun () -> execute "bash" [ "eng/test-release.sh" ])
+        ])
+    "image", "the container image, by docker, podman or buildah", Release.image execute
+    "test-image",
+    "the image from stand-in base images by buildah, and Conduit run from it; needs root on Debian",
+    (fun _ -> execute "bash" [ "eng/test-image.sh" ])
+    "check-deploy",
+    "checks compose files, manifests, units and workflows by the schemas of the tools that read them",
+    (fun _ -> execute "bash" [ "eng/check-deploy.sh" ])
     "clean", "removes all that was built", (fun _ -> clean ())
 ]
 

@@ -13,7 +13,11 @@ let private environment (name: string) =
     Environment.GetEnvironmentVariable name |> Option.ofObj
 
 let private parser =
-    ArgumentParser.Create<Arguments>(programName = "conduit", errorHandler = ExceptionExiter())
+    ArgumentParser.Create<Arguments>(
+        programName = "conduit",
+        errorHandler = ExceptionExiter(),
+        checkStructure = false
+    )
 
 let private backend (parsed: ParseResults<BackendArgument>) : Task<int> =
     match
@@ -33,11 +37,15 @@ let private ctl (argv: string[]) : Task<int> = task {
     return! command
 }
 
-let private check (parsed: ParseResults<CheckArgument>) =
-    let source =
-        Run.source (parsed.TryGetResult CheckArgument.Config) (Overlay.ofEnvironment environment)
+let private check (parsed: ParseResults<CheckArgument>) : Task<int> =
+    match parsed.TryGetResult CheckArgument.Health with
+    | Some url -> HealthQuestion.ask url
+    | None ->
+        let source =
+            Run.source (parsed.TryGetResult CheckArgument.Config) (Overlay.ofEnvironment environment)
 
-    Check.run source (parsed.Contains CheckArgument.Print) (parsed.TryGetResult CheckArgument.Explain)
+        Check.run source (parsed.Contains CheckArgument.Print) (parsed.TryGetResult CheckArgument.Explain)
+        |> Task.FromResult
 
 let private balancerSource (parsed: ParseResults<Arguments>) =
     Overlay.ofEnvironment environment @ Arguments.overlay parsed
@@ -47,7 +55,7 @@ let private dispatch (parsed: ParseResults<Arguments>) : Task<int> =
     match parsed.TryGetSubCommand() with
     | Some(Demo arguments) ->
         Demo.run (DemoArguments.overlay arguments) (not (arguments.Contains DemoArgument.No_Load))
-    | Some(Check arguments) -> Task.FromResult(check arguments)
+    | Some(Check arguments) -> check arguments
     | Some(Backend arguments) -> backend arguments
     | _ when parsed.Contains Arguments.Version ->
         printfn "conduit %s" Help.version

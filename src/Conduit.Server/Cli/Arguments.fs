@@ -10,6 +10,7 @@ type CheckArgument =
     | [<Unique; EqualsAssignmentOrSpaced>] Config of FILE: string
     | [<Unique>] Print
     | [<Unique>] Explain of REQUEST: string
+    | [<Unique>] Health of URL: string
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -18,6 +19,8 @@ type CheckArgument =
                 "the configuration to check; without it the one that conduit itself would find here."
             | Print -> "print the effective configuration, every default filled in, secrets masked."
             | Explain _ -> "say which route and pool a request takes, and why: 'GET https://host/path'."
+            | Health _ ->
+                "ask a running server instead: exit code 0 when URL answers with a status from 200 to 399, else 1."
 
 /// The flags of the balancer. Values are texts here: they are read together with those of other
 /// sources, so that all faults can be told at once.

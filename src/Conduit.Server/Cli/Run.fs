@@ -2,6 +2,7 @@ namespace Conduit.Server
 
 open System.IO
 open System.Threading.Tasks
+open Microsoft.Extensions.Hosting.Systemd
 
 /// `conduit` itself: the balancer in the foreground, until a signal.
 [<RequireQualifiedAccess>]
@@ -31,7 +32,11 @@ module Run =
         | Error failure -> return Complaint.start failure
         | Ok balancer ->
             use _ = signals.OnHangUp balancer.Reload
+            // Says nothing to anybody where systemd did not start the program.
+            let systemd = SystemdNotifier()
+            systemd.Notify ServiceState.Ready
             do! signals.First
+            systemd.Notify ServiceState.Stopping
             let! _ = balancer.Stop()
             return 0
     }

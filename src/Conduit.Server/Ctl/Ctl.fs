@@ -41,7 +41,11 @@ EXIT CODES:
 """
 
     let private parser =
-        ArgumentParser.Create<CtlArgument>(programName = "conduit ctl", errorHandler = ExceptionExiter())
+        ArgumentParser.Create<CtlArgument>(
+            programName = "conduit ctl",
+            errorHandler = ExceptionExiter(),
+            checkStructure = false
+        )
 
     let private dispatch console client settings (parsed: ParseResults<CtlArgument>) leave : Task<int> =
         let id (named: ParseResults<BackendArgument>) = named.GetResult BackendArgument.Id
