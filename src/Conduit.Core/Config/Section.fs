@@ -1,5 +1,6 @@
 namespace Conduit
 
+open System.Collections.Generic
 open FsToolkit.ErrorHandling
 
 /// A place in a configuration that is being read.
@@ -32,13 +33,13 @@ module Place =
     let tryFind key place =
         match place.Node.Value with
         | NodeValue.Mapping entries ->
-            entries
-            |> List.tryFind (fun entry -> entry.Key = key)
-            |> Option.map (fun entry -> {
-                Path = below place key
-                Node = entry.Node
-            })
-            |> Option.filter (fun found -> found.Node.Value <> NodeValue.Nothing)
+            match entries |> List.tryFind (fun entry -> entry.Key = key) with
+            | Some entry when not entry.Node.Value.IsNothing ->
+                Some {
+                    Path = below place key
+                    Node = entry.Node
+                }
+            | _ -> None
         | _ -> None
 
     let private faultAtKey place entry what remedy =
@@ -46,14 +47,20 @@ module Place =
 
     /// A fault for each key that stands more than once, at its second place.
     let private repeated place (entries: Entry list) =
-        entries
-        |> List.groupBy _.Key
-        |> List.choose (fun (key, same) ->
-            match same with
-            | _ :: second :: _ ->
-                let what = $"the key {Fault.quote key} stands {same.Length} times"
-                Some(faultAtKey place second what "keep one of them")
-            | _ -> None)
+        let seen = HashSet<string>()
+
+        // Hardly a section repeats a key, and large files have tens of thousands of sections.
+        if entries |> List.forall (fun entry -> seen.Add entry.Key) then
+            []
+        else
+            entries
+            |> List.groupBy _.Key
+            |> List.choose (fun (key, same) ->
+                match same with
+                | _ :: second :: _ ->
+                    let what = $"the key {Fault.quote key} stands {same.Length} times"
+                    Some(faultAtKey place second what "keep one of them")
+                | _ -> None)
 
     /// The keys, each once, and what stands under them.
     let children place : Validation<(string * Place) list, Fault> =
@@ -75,12 +82,12 @@ module Place =
     let onlyKnown (known: string list) place : Validation<unit, Fault> =
         entries place
         |> Result.bind (fun entries ->
-            let keys = String.concat ", " known
-
             let unknown =
                 entries
                 |> List.filter (fun entry -> not (List.contains entry.Key known))
                 |> List.map (fun entry ->
+                    let keys = String.concat ", " known
+
                     faultAtKey
                         place
                         entry

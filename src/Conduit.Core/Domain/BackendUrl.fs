@@ -61,14 +61,17 @@ module BackendUrl =
         | _ when uri.Port < 1 || uri.Port > 65535 -> fault "has a port outside 1 to 65535"
         | Some scheme ->
             let host, basePath = uri.Host.ToLowerInvariant(), uri.AbsolutePath.TrimEnd '/'
+            // Joined and not formatted: large files have tens of thousands of URLs.
+            let rest = String.Concat(host, ":", string uri.Port, basePath)
+            let plain = "http://" + rest
 
             Ok {
                 scheme = scheme
                 host = host
                 port = uri.Port
                 basePath = basePath
-                text = $"{uri.Scheme}://{host}:{string uri.Port}{basePath}"
-                plain = $"http://{host}:{string uri.Port}{basePath}"
+                text = if scheme = Scheme.Http then plain else "https://" + rest
+                plain = plain
             }
 
     /// Reads a backend's URL: http or https, a host, a port if it is not the scheme's own, and a base

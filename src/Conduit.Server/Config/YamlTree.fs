@@ -19,6 +19,7 @@ module YamlTree =
     exception private Refused of Mark * what: string * remedy: string
 
     /// A node, and how large it is with every alias in it unfolded.
+    [<Struct; NoEquality; NoComparison>]
     type private Unfolded = { Node: Node; Count: int; Height: int }
 
     let private at file (mark: Mark) =
@@ -74,10 +75,9 @@ module YamlTree =
                 Height = 0
             }
 
-        let collection (start: NodeEvent) value (parts: ResizeArray<Unfolded>) =
-            let count = 1L + (parts |> Seq.sumBy (fun part -> int64 part.Count))
-
-            if count > int64 mostNodes then
+        /// `count` and `height` are those of its parts together.
+        let collection (start: NodeEvent) value (count: int64) height =
+            if count >= int64 mostNodes then
                 raise (Refused(start.Start, "unfolds into more than a million values", "use fewer aliases"))
 
             keep start {
@@ -85,8 +85,8 @@ module YamlTree =
                     Origin = at file start.Start
                     Value = value
                 }
-                Count = int count
-                Height = 1 + (Seq.fold (fun height part -> max height part.Height) 0 parts)
+                Count = 1 + int count
+                Height = 1 + height
             }
 
         let checkDepth (event: ParsingEvent) depth =
@@ -99,7 +99,9 @@ module YamlTree =
 
             match event with
             | :? Scalar as event ->
-                scalar event |> ignore
+                if not event.Anchor.IsEmpty then
+                    scalar event |> ignore
+
                 event.Value
             | :? AnchorAlias as alias ->
                 match (aliased alias).Node.Value with
@@ -123,24 +125,31 @@ module YamlTree =
             | other -> raise (Refused(other.Start, "is not a value", "mend it here"))
 
         and sequence depth start =
-            let items = ResizeArray<Unfolded>()
+            let items = ResizeArray<Node>()
+            let mutable count = 0L
+            let mutable height = 0
             let mutable event = next ()
 
             while not (event :? SequenceEnd) do
-                items.Add(node depth event)
+                let item = node depth event
+                items.Add item.Node
+                count <- count + int64 item.Count
+                height <- max height item.Height
                 event <- next ()
 
-            collection start (NodeValue.Sequence [ for item in items -> item.Node ]) items
+            collection start (NodeValue.Sequence(List.ofSeq items)) count height
 
         and mapping depth start =
             let entries = ResizeArray<Entry>()
-            let values = ResizeArray<Unfolded>()
+            let mutable count = 0L
+            let mutable height = 0
             let mutable event = next ()
 
             while not (event :? MappingEnd) do
                 let key, origin = key event, at file event.Start
                 let value = next () |> node depth
-                values.Add value
+                count <- count + int64 value.Count
+                height <- max height value.Height
 
                 entries.Add {
                     Key = key
@@ -150,7 +159,7 @@ module YamlTree =
 
                 event <- next ()
 
-            collection start (NodeValue.Mapping(List.ofSeq entries)) values
+            collection start (NodeValue.Mapping(List.ofSeq entries)) count height
 
         /// The end of what has been read.
         member _.Reached =

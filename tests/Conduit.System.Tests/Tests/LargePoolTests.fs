@@ -15,6 +15,8 @@ type LargePoolTests(output: ITestOutputHelper) =
 
     let size = 10_000
     let reloads = 20
+    /// Processor time of a reload, in milliseconds.
+    let most = 200.0
     let patience = TimeSpan.FromSeconds 30.0
     let client = new HttpClient()
 
@@ -97,6 +99,7 @@ type LargePoolTests(output: ITestOutputHelper) =
         output.WriteLine $"up after {loading.TotalMilliseconds:F0} ms"
         output.WriteLine $"processor time of each reload, with what asks for its end: {listed} ms"
         output.WriteLine $"median of the second half, once warm: {median:F0} ms"
+        Assert.True(median < most, $"a reload costs {median:F0} ms")
 
         let ids = HashSet<string>()
 
