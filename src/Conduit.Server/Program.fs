@@ -53,6 +53,8 @@ let private balancerSource (parsed: ParseResults<Arguments>) =
 
 let private dispatch (parsed: ParseResults<Arguments>) : Task<int> =
     match parsed.TryGetSubCommand() with
+    | _ when not (Arguments.misplaced parsed).IsEmpty ->
+        Task.FromResult(Complaint.settings (Arguments.misplaced parsed))
     | Some(Demo arguments) ->
         Demo.run (DemoArguments.overlay arguments) (not (arguments.Contains DemoArgument.No_Load))
     | Some(Check arguments) -> check arguments

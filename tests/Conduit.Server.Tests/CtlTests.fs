@@ -259,7 +259,7 @@ module CtlTests =
     [<InlineData("weight a heavy", "WEIGHT: 'heavy' is not a weight")>]
     [<InlineData("drain a --wait --timeout 5", "--timeout: '5' is not a duration")>]
     [<InlineData("add http://h --weight 0", "--weight: the weight 0 is out of range")>]
-    [<InlineData("drian a", "unrecognized argument: 'drian'")>]
+    [<InlineData("drian a", "unrecognized argument: 'drian' (did you mean drain?)")>]
     [<InlineData("drain", "missing argument '<ID>'")>]
     let ``a wrong command line is exit code 1, and asks nobody`` (line: string, words: string) = task {
         let! result = CtlRun.runIn [] (List.ofArray (line.Split ' '))

@@ -258,3 +258,24 @@ let ``What is not known, or lacks its value, is refused`` (argument: string) =
 let ``A flag that is given twice is refused`` () =
     Assert.ThrowsAny<ArguException>(fun () -> read [ "--port"; "1"; "--port"; "2" ] [] |> ignore)
     |> ignore
+
+let private parsed (argv: string list) =
+    ArgumentParser.Create<Arguments>(programName = "conduit").ParseCommandLine(List.toArray argv)
+
+[<Theory>]
+[<InlineData("--port=4000 demo", "--port: is no flag of conduit demo")>]
+[<InlineData("--config=c.yaml check --print", "--config: is no flag of conduit check")>]
+[<InlineData("--trust-forwarded backend", "--trust-forwarded: is no flag of conduit backend")>]
+[<InlineData("--host=127.0.0.1 ctl status", "--host: is no flag of conduit ctl")>]
+let ``A flag before a subcommand, which would do nothing, is refused`` (line: string, what: string) =
+    let fault =
+        Assert.Single(Arguments.misplaced (parsed (List.ofArray (line.Split ' '))))
+
+    Assert.StartsWith(what, Fault.render fault)
+
+[<Theory>]
+[<InlineData "demo --port=4000 --no-load">]
+[<InlineData "check --config=c.yaml --print">]
+[<InlineData "--backends=http://h --port=4000">]
+let ``Flags in their place are not refused`` (line: string) =
+    Assert.Empty(Arguments.misplaced (parsed (List.ofArray (line.Split ' '))))

@@ -1,6 +1,8 @@
 namespace Conduit.Server
 
 open Argu
+open Conduit
+open Conduit.Server.Ctl
 open Conduit.Server.Demo
 open Conduit.Server.Sample
 
@@ -49,6 +51,7 @@ type Arguments =
     | [<Unique>] Version
     | [<SubCommand; CliPrefix(CliPrefix.None)>] Demo of ParseResults<DemoArgument>
     | [<SubCommand; CliPrefix(CliPrefix.None)>] Check of ParseResults<CheckArgument>
+    | [<SubCommand; CliPrefix(CliPrefix.None)>] Ctl of ParseResults<CtlArgument>
     | [<SubCommand; CliPrefix(CliPrefix.None)>] Backend of ParseResults<BackendArgument>
 
     interface IArgParserTemplate with
@@ -84,6 +87,7 @@ type Arguments =
             | Version -> "print the version and exit."
             | Demo _ -> "three backends and a balancer in one process, a small load, and a live table."
             | Check _ -> "say whether a configuration is right, without starting anything."
+            | Ctl _ -> "see and steer a balancer that runs."
             | Backend _ -> "a sample backend to try things with."
 
 [<RequireQualifiedAccess>]
@@ -134,4 +138,25 @@ module Arguments =
             | Version
             | Demo _
             | Check _
+            | Ctl _
             | Backend _ -> None)
+
+    /// A fault for each flag that stands before a subcommand: it is the balancer's, and would do nothing.
+    let misplaced (parsed: ParseResults<Arguments>) : Fault list =
+        let case (argument: Arguments) =
+            parsed.Parser.GetArgumentCaseInfo argument
+
+        match
+            parsed.TryGetSubCommand()
+            |> Option.map (fun command -> (case command).Name.Value)
+        with
+        | None -> []
+        | Some command ->
+            parsed.GetAllResults()
+            |> List.map case
+            |> List.filter (fun found -> found.ArgumentType <> ArgumentType.SubCommand)
+            |> List.map (fun found ->
+                Fault.create
+                    (List.head found.CommandLineNames.Value)
+                    $"is no flag of conduit {command}"
+                    $"conduit {command} --help shows what it takes, after its name")

@@ -31,9 +31,8 @@ module Complaint =
         | StartFailure.Configuration faults -> settings faults
         | StartFailure.Port fault -> port fault
 
-    /// A command line that cannot be read: the parser's own first line with the flag that was perhaps
-    /// meant, what is wrong besides, and where help is; exit code 1.
-    let commandLine (parser: ArgumentParser) (message: string) (others: Fault list) =
+    /// Why a command line cannot be read: the parser's own first line with the word that was perhaps meant.
+    let unreadable (parser: ArgumentParser) (message: string) =
         let first = message.Split('\n')[0]
 
         let known =
@@ -47,7 +46,11 @@ module Complaint =
             | parts when parts.Length > 1 && not (List.contains parts[1] known) -> Names.hint known parts[1]
             | _ -> String.Empty
 
-        eprintfn "%s%s" (first.Replace("ERROR: ", "").TrimEnd('.')) hint
+        first.Replace("ERROR: ", "").TrimEnd('.') + hint
+
+    /// A command line that cannot be read, what is wrong with it besides, and where help is; exit code 1.
+    let commandLine (parser: ArgumentParser) (message: string) (others: Fault list) =
+        eprintfn "%s" (unreadable parser message)
         List.iter tell others
         eprintfn "conduit --help shows all flags"
         1

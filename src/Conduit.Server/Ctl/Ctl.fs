@@ -89,8 +89,7 @@ EXIT CODES:
             console.Line(help.Message + Environment.NewLine + examples)
             return ExitCode.ok
         | :? ArguParseException as error ->
-            let first = error.Message.Split('\n')[0]
-            console.Complain(first.Replace("ERROR: ", ""))
+            console.Complain(Complaint.unreadable parser error.Message)
             console.Complain "conduit ctl --help shows all commands"
             return ExitCode.refused
     }

@@ -70,6 +70,10 @@ type CommandLineTests(output: ITestOutputHelper) =
         Assert.True(ended.Errors.Length <= 2, String.concat "\n" ended.Errors)
     }
 
+    [<Fact>]
+    member _.``a flag that stands before a subcommand is a fault``() =
+        refuses [ "--config"; "/nowhere.yaml"; "check" ] [ "--config" ]
+
     [<Theory>]
     [<InlineData "--port">]
     [<InlineData "--admin-port">]
@@ -108,7 +112,7 @@ type CommandLineTests(output: ITestOutputHelper) =
     }
 
     [<Fact>]
-    member _.``--help writes every flag to standard output``() = task {
+    member _.``--help writes every flag and every subcommand to standard output``() = task {
         let! ended = run [ "--help" ]
         Assert.Equal(0, ended.ExitCode)
         let text = String.concat "\n" ended.Output
@@ -138,4 +142,7 @@ type CommandLineTests(output: ITestOutputHelper) =
                 "--help"
             ] do
             Assert.Contains(flag, text)
+
+        for subcommand in [ "demo"; "check"; "ctl"; "backend" ] do
+            Assert.Contains($"\n    {subcommand} <options>", text)
     }
