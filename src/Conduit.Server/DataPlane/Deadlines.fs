@@ -12,18 +12,34 @@ type IExpiring =
     abstract Place: int with get, set
 
 /// IMPURE: looks after the deadlines of all exchanges from one timer: setting one costs a request no more
-/// than a store. They come late by up to `interval`.
+/// than a store. They come late by up to `interval`. `ticks` tells the time in milliseconds of the system's
+/// tick count.
 [<Sealed>]
-type Deadlines private () as this =
+type Deadlines(ticks: unit -> int64) as this =
 
     let interval = TimeSpan.FromMilliseconds 50.0
+    /// A look that comes so long after the one before, in milliseconds, tells that the process stood still.
+    let stall = 500L
     let gate = obj ()
+    let looking = obj ()
     let watched = List<IExpiring>()
     let mutable seen: IExpiring[] = Array.empty
-    let timer = new Timer((fun _ -> this.Look()), null, interval, interval)
+    let mutable lookedAt = ticks ()
+    let mutable hasSpared = false
+
+    let timer =
+        new Timer((fun _ -> this.Look()), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan)
 
     /// Those of the process.
-    static member val Shared = new Deadlines()
+    static member val Shared = Deadlines.Start()
+
+    static member private Start() =
+        let deadlines = new Deadlines(fun () -> Environment.TickCount64)
+        deadlines.Begin()
+        deadlines
+
+    member private _.Begin() =
+        timer.Change(interval, interval) |> ignore
 
     member _.Watch(one: IExpiring) =
         lock gate (fun () ->
@@ -48,14 +64,28 @@ type Deadlines private () as this =
             watched.CopyTo seen
             watched.Count)
 
-    member private this.Look() =
+    member private this.Expire now =
         let count = this.Copy()
-        let now = Environment.TickCount64
 
         for index in 0 .. count - 1 do
             seen[index].Expire now
 
         Array.Clear(seen, 0, count)
+
+    /// Ends what is over. One look at a time: a timer does not wait for the call before. After a time in
+    /// which the process stood still one look ends nothing, so that what has arrived meanwhile counts.
+    member this.Look() =
+        if Monitor.TryEnter looking then
+            try
+                let now = ticks ()
+                let spares = now - lookedAt > stall && not hasSpared
+                lookedAt <- now
+                hasSpared <- spares
+
+                if not spares then
+                    this.Expire now
+            finally
+                Monitor.Exit looking
 
     interface IDisposable with
         member _.Dispose() = timer.Dispose()
