@@ -114,6 +114,32 @@ let ``A backend that tells no memory has none`` (answer: string) =
     })
 
 [<Fact>]
+let ``What a backend said is forgotten when nobody asks for it any more`` () = task {
+    use stays = ScriptedBackend.Start backend
+    use leaves = ScriptedBackend.Start backend
+    let seconds = ref 0.0
+
+    use usage =
+        new MemoryUsage(fun () -> Conduit.Instant.ofElapsed (TimeSpan.FromSeconds seconds.Value))
+
+    let url (backend: ScriptedBackend) =
+        match Conduit.BackendUrl.parse "test" backend.Url with
+        | Ok url -> url
+        | Error fault -> failwith (Conduit.Fault.render fault)
+
+    let told: Task = task {
+        // A backend that is slow to answer is asked again some seconds later.
+        while usage.Of(url stays) = 0L || usage.Of(url leaves) = 0L do
+            seconds.Value <- seconds.Value + 10.0
+            do! usage.Refresh [ url stays; url leaves ]
+    }
+
+    do! told.WaitAsync Eventually.patience
+    do! usage.Refresh [ url stays ]
+    Assert.Equal((1572864L, 0L), (usage.Of(url stays), usage.Of(url leaves)))
+}
+
+[<Fact>]
 let ``Uptime counts hours on, memory has a unit`` () =
     Assert.Equal("00h:00m:59s", Stats.uptime (TimeSpan.FromSeconds 59.9))
     Assert.Equal("123h:04m:05s", Stats.uptime (TimeSpan(5, 3, 4, 5)))

@@ -2,6 +2,7 @@ namespace Conduit.Server
 
 open System
 open System.Collections.Concurrent
+open System.Collections.Generic
 open System.Net.Http
 open System.Text.Json
 open System.Threading
@@ -70,11 +71,18 @@ type MemoryUsage(now: unit -> Instant) =
             | true, struct (at, _) -> Instant.elapsed at (now ()) > goodFor
             | _ -> true
 
+        let wanted = HashSet urls
+
+        // Backends come and go while the program runs.
+        for url in known.Keys do
+            if not (wanted.Contains url) then
+                known.TryRemove url |> ignore
+
         use limit = new CancellationTokenSource(patience)
 
         do!
             Parallel.ForEachAsync(
-                Seq.filter isOld urls,
+                Seq.filter isOld wanted,
                 ParallelOptions(MaxDegreeOfParallelism = 8),
                 fun url _ ->
                     // Those that there was no time to ask keep what they said last.
@@ -91,7 +99,8 @@ type MemoryUsage(now: unit -> Instant) =
         | true, struct (_, memory) -> memory
         | _ -> 0L
 
-    /// Asks those that were not asked lately, unless others are being asked; takes half a second at most.
+    /// Asks those that were not asked lately, unless others are being asked, and forgets all others; takes
+    /// half a second at most.
     member _.Refresh(urls: BackendUrl seq) : Task = task {
         if asking.Wait 0 then
             try
