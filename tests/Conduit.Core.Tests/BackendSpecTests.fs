@@ -11,20 +11,19 @@ let private whats result =
     | Error(faults: Fault list) -> faults |> List.map _.What
 
 [<Fact>]
-let ``a weight is accepted from 1 to 256 and nowhere else`` () =
+let ``a weight is accepted from 0 to 256 and nowhere else`` () =
     let isRight value =
         match Weight.create "--backends" value, Weight.parse "--backends" (string value) with
         | Ok created, Ok parsed ->
-            value >= 1 && value <= 256 && Weight.value created = value && created = parsed
+            value >= 0 && value <= 256 && Weight.value created = value && created = parsed
         | Error fault, Error same ->
-            (value < 1 || value > 256) && fault = same && fault.Remedy.Contains "1 to 256"
+            (value < 0 || value > 256) && fault = same && fault.Remedy.Contains "0 to 256"
         | _ -> false
 
     Assert.All([ -10 .. 300 ], (fun value -> Assert.True(isRight value)))
     Property.check (fun (DoNotSize value) -> isRight value)
 
 [<Theory>]
-[<InlineData("0")>]
 [<InlineData("257")>]
 [<InlineData("-1")>]
 [<InlineData("")>]
@@ -36,7 +35,7 @@ let ``refuses the weight`` (text: string) =
     | Ok weight -> failwith $"read as {Weight.value weight}"
     | Error fault ->
         Assert.Equal("--backends", fault.Where)
-        Assert.Contains("1 to 256", fault.Remedy)
+        Assert.Contains("0 to 256", fault.Remedy)
 
 [<Fact>]
 let ``an id is 1 to 128 characters, none of them a control character`` () =
@@ -58,9 +57,13 @@ let ``every part of the short form is read, in any order`` () =
     Property.check (fun (spec: BackendSpec) spaced ->
         let id = $"id={BackendId.value spec.Id}"
         let weight = $"weight={Weight.value spec.Weight}"
+        let backup = if spec.Backup then "backup=true" else "backup=false"
         let semicolon = if spaced then " ; " else ";"
 
-        [ [ string spec.Url; id; weight ]; [ string spec.Url; weight; id; "" ] ]
+        [
+            [ string spec.Url; id; weight; backup ]
+            [ string spec.Url; backup; weight; id; "" ]
+        ]
         |> List.forall (fun parts ->
             BackendSpec.parse "--backends" (String.Join(semicolon, parts)) = Ok spec))
 
@@ -71,6 +74,7 @@ let ``without options the weight is 1 and the id says where`` () =
 
         spec.Url = url
         && spec.Weight = Weight.one
+        && not spec.Backup
         && BackendId.value spec.Id = url.Authority + url.BasePath)
 
 [<Fact>]
@@ -103,6 +107,7 @@ let ``every fault is told at once, in the order of the text`` () =
 [<Theory>]
 [<InlineData("http://h;weight", "the option 'weight' has no value")>]
 [<InlineData("http://h;id", "the option 'id' has no value")>]
+[<InlineData("http://h;backup", "the option 'backup' has no value")>]
 let ``an option without a value is told as such`` (text: string, what: string) =
     Assert.Equal<string list>([ what ], BackendSpec.parse "--backends" text |> whats)
 

@@ -15,7 +15,7 @@ let ``every strategy picks only available backends, and nothing when there is no
     Property.check (fun strategy seed turn (members: Member list) ->
         let view = Pools.view strategy seed members
 
-        match Balancer.pick turn (Pools.tried members view) view with
+        match Balancer.pick turn (Pools.demand (Pools.tried members view)) view with
         | ValueNone -> members |> List.forall (fun each -> not each.Available)
         | ValueSome choice ->
             Backend.isAvailable choice.Target.Backend
@@ -29,8 +29,8 @@ let ``nothing is picked of a pool that is empty or wholly out`` () =
                 Available = false
         }
 
-        Assert.True((Balancer.pick 0UL [] (Pools.view strategy 0UL [])).IsNone)
-        Assert.True((Balancer.pick 0UL [] (Pools.view strategy 0UL [ out; out ])).IsNone)
+        Assert.True((Balancer.pick 0UL (Pools.demand []) (Pools.view strategy 0UL [])).IsNone)
+        Assert.True((Balancer.pick 0UL (Pools.demand []) (Pools.view strategy 0UL [ out; out ])).IsNone)
 
 [<Fact>]
 let ``no strategy picks a tried backend while another is available`` () =
@@ -41,7 +41,7 @@ let ``no strategy picks a tried backend while another is available`` () =
         let isTried (target: Target) =
             List.exists (fun gauge -> obj.ReferenceEquals(gauge, target.Gauge)) tried
 
-        match Balancer.pick turn tried view with
+        match Balancer.pick turn (Pools.demand tried) view with
         | ValueSome choice when isTried choice.Target -> Array.forall isTried view.Available
         | _ -> true)
 
@@ -50,8 +50,8 @@ let ``a choice depends on the turn alone and touches no gauge`` () =
     Property.check (fun strategy seed turn (members: Member list) ->
         let view = Pools.view strategy seed members
         let tried = Pools.tried members view
-        let first = Balancer.pick turn tried view
-        let second = Balancer.pick turn tried view
+        let first = Balancer.pick turn (Pools.demand tried) view
+        let second = Balancer.pick turn (Pools.demand tried) view
 
         (match first, second with
          | ValueSome a, ValueSome b -> obj.ReferenceEquals(a.Target, b.Target) && a.Seen = b.Seen
@@ -82,7 +82,7 @@ let ``least connections never picks a backend with more load for its weight than
         let view = Pools.view Strategy.LeastConnections seed members
         let tried = Pools.tried members view
 
-        match Balancer.pick turn tried view with
+        match Balancer.pick turn (Pools.demand tried) view with
         | ValueNone -> true
         | ValueSome choice ->
             let free =
@@ -93,19 +93,30 @@ let ``least connections never picks a backend with more load for its weight than
             && free |> Array.forall (fun other -> not (Pools.isBusier choice.Target other)))
 
 [<Fact>]
-let ``least connections rotates ties by weight`` () =
-    Property.check (fun (start: uint32) (load: byte) (members: Member list) ->
-        // The same load for its weight everywhere, so that every choice is a tie.
-        let tied =
-            members
-            |> List.map (fun each -> {
-                idle each with
-                    Load = int load % 3 * Weight.value each.Weight
-            })
+let ``least connections gives idle backends turns by their weights, wherever one begins to count`` () =
+    Property.check (fun (start: byte) (members: Member list) ->
+        let view = Pools.view Strategy.LeastConnections 0UL (List.map idle members)
+        let total = Array.sum view.Weights
 
-        let view = Pools.view Strategy.LeastConnections 0UL tied
-        let weights = weights view
-        Pools.counts (uint64 start) (Array.sum weights) view = weights)
+        let next () =
+            match Lease.take (Pools.demand []) view with
+            | ValueSome target ->
+                target.Gauge.Release()
+                Array.IndexOf(view.Available, target)
+            | ValueNone -> failwith "nothing was taken"
+
+        view.Available.Length = 0
+        || (for _ in 1 .. int start do
+                next () |> ignore
+
+            let counts = Array.zeroCreate<int> view.Available.Length
+
+            for _ in 1..total do
+                let index = next ()
+                counts[index] <- counts[index] + 1
+
+            (counts, view.Weights)
+            ||> Array.forall2 (fun count weight -> abs (count - weight) <= 1)))
 
 [<Fact>]
 let ``of two backends power of two choices never picks the busier`` () =
@@ -137,7 +148,7 @@ let ``choosing allocates nothing`` () =
 
         let run () =
             for turn in 1..turns do
-                Balancer.pick (uint64 turn) tried view |> ignore
+                Balancer.pick (uint64 turn) (Pools.demand tried) view |> ignore
 
         run ()
         let before = GC.GetAllocatedBytesForCurrentThread()

@@ -190,7 +190,7 @@ let ``as many trials as allowed go to a half-open backend at once, and the other
         let halfOpen = Snapshot.next 0UL opened (State.evolve now state Event.Ticked)
         let view = halfOpen.Pools[0]
         let count = 4 * breaker.HalfOpenLimit + 4
-        let taken = [ for _ in 1..count -> Lease.take [] view ]
+        let taken = [ for _ in 1..count -> Lease.take (Pools.demand []) view ]
 
         let on id =
             taken
@@ -211,7 +211,7 @@ let ``as many trials as allowed go to a half-open backend at once, and the other
             |> ValueOption.iter (Lease.settle ignore Outcome.ClientGone TimeSpan.Zero)
 
         let hasRoom =
-            [ for _ in 1..count -> Lease.take [] view ]
+            [ for _ in 1..count -> Lease.take (Pools.demand []) view ]
             |> List.exists (function
                 | ValueSome target -> target.Backend.Spec.Id = Make.backendId "a"
                 | ValueNone -> false)
@@ -242,7 +242,7 @@ let ``every success of a trial is news`` () =
     let posted = ResizeArray<Event>()
 
     for _ in 1..2 do
-        Lease.take [] snapshot.Pools[0]
+        Lease.take (Pools.demand []) snapshot.Pools[0]
         |> ValueOption.iter (Lease.settle posted.Add (Outcome.Answered 200) TimeSpan.Zero)
 
     Assert.Equal<Event list>(

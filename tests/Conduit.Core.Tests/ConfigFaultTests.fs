@@ -80,7 +80,6 @@ let ``a fault in one place hides none in another`` () =
             ]
             "sticky_session",
             Doc.Section [ "enabled", value "perhaps"; "max_sessions", value "0"; "x", value "1" ]
-            "rate_limit", Doc.Section [ "rate", value "5" ]
         ]
 
     Assert.Equal<string list>(
@@ -98,6 +97,73 @@ let ``a fault in one place hides none in another`` () =
         ],
         places document
     )
+
+[<Fact>]
+let ``faults of what a pool takes are told with their places`` () =
+    let document =
+        Doc.Section [
+            "allow", ConfigDocuments.values [ "10.0.0.1/8" ]
+            "max_body", value "10 apples"
+            "max_in_flight", value "-1"
+            "rate_limit",
+            Doc.Section [
+                "rate", value "0"
+                "by", value "cookie"
+                "max_keys", value "1"
+                "exempt", value "::1"
+            ]
+            "trust_forwarded", value "true"
+            "trusted_proxies", ConfigDocuments.values [ "::1" ]
+            "hash_balance_factor", value "99"
+            "hash_on", value "header:"
+            ConfigDocuments.backends
+        ]
+
+    Assert.Equal<Set<string>>(
+        set [
+            "allow[0]: '10.0.0.1/8' has bits beyond the first 8"
+            "max_body: '10 apples' is not a size"
+            "max_in_flight: '-1' is not a whole number from 0 to 1000000"
+            "rate_limit.rate: '0' is not a rate"
+            "rate_limit.by: 'cookie' is nothing that clients are told apart by"
+            "rate_limit.max_keys: '1' is not a whole number from 1024 to 16777216"
+            "rate_limit.exempt: is not a list"
+            "trust_forwarded trusts everybody, and trusted_proxies some"
+            "hash_balance_factor: '99' is not a whole number from 100 to 1000"
+            "hash_on: 'header:' has no name that could be there"
+        ],
+        ConfigDocuments.faults document
+        |> List.map (fun fault ->
+            let what = fault.Split(';')[0]
+            what.Substring(what.IndexOf ' ' + 1))
+        |> set
+    )
+
+[<Fact>]
+let ``a rate limit without a rate is a fault, and one that is off is none`` () =
+    let limit entries =
+        Doc.Section [ "rate_limit", Doc.Section entries; ConfigDocuments.backends ]
+
+    Assert.Equal<string list>(
+        [ "conduit.yaml:2:3: rate_limit: has no rate; write rate: 10/s" ],
+        ConfigDocuments.faults (limit [ "burst", value "1" ])
+    )
+
+    let pool = (ConfigDocuments.right (limit [ "enabled", value "false" ])).Pools.Head
+    Assert.Equal(None, pool.Settings.Admission.RateLimit)
+
+[<Theory>]
+[<InlineData("10", 10, 1)>]
+[<InlineData("10/s", 10, 1)>]
+[<InlineData("600/m", 600, 60)>]
+[<InlineData("1000000/h", 1000000, 3600)>]
+let ``a rate is read in its period`` (text: string, tokens: int, seconds: int) =
+    match Rate.parse "rate" text with
+    | Error fault -> failwith (Fault.render fault)
+    | Ok rate ->
+        Assert.Equal(tokens, rate.Tokens)
+        Assert.Equal(System.TimeSpan.FromSeconds(float seconds), rate.Period)
+        Assert.Equal(Ok rate, Rate.parse "rate" (Rate.format rate))
 
 [<Theory>]
 [<InlineData("strateg", "strategy")>]

@@ -33,14 +33,15 @@ module ConfigGenerators =
 
     let private spec =
         Gen.map3
-            (fun id url weight -> {
+            (fun id url (weight, backup) -> {
                 BackendSpec.Id = id
                 Url = url
-                Weight = weight
+                Weight = Make.weight weight
+                Backup = backup
             })
             ids
             urls
-            (Gen.choose (1, 256) |> Gen.map Make.weight)
+            (Gen.zip (Gen.choose (0, 256)) (Gen.elements [ false; true ]))
 
     let private backends =
         Gen.choose (1, 5)
@@ -97,8 +98,71 @@ module ConfigGenerators =
         }
     }
 
+    let private hash =
+        Gen.map3
+            (fun on table factor -> {
+                On = on
+                Table = table
+                BalanceFactor = factor
+            })
+            (Gen.elements [
+                HashOn.Path
+                HashOn.Uri
+                HashOn.Header "X-Tenant"
+                HashOn.Cookie "session"
+                HashOn.Query "a:b"
+            ])
+            (Gen.elements [ HashTable.Maglev; HashTable.Ring ])
+            (Gen.elements [ 0; 100; 125; 1000 ])
+
+    let private networks =
+        Gen.subListOf [ "10.0.0.0/8"; "192.0.2.7"; "2001:db8::/32"; "::1" ]
+        |> Gen.map (fun texts ->
+            texts
+            |> List.ofSeq
+            |> List.choose (AddressSet.parse "test" >> Result.toOption)
+            |> AddressSet.union)
+
+    let private rateLimit = gen {
+        let! tokens = Gen.choose (1, 1_000_000)
+        let! period = Gen.elements [ 1.0; 60.0; 3600.0 ]
+        let! burst = Gen.choose (1, 1_000_000)
+        let! by = Gen.elements [ LimitBy.Client; LimitBy.Header "X-Api-Key"; LimitBy.Pool ]
+        let! exempt = networks
+        let! maxKeys = Gen.choose (1024, 16_777_216)
+
+        return {
+            Rate = {
+                Tokens = tokens
+                Period = TimeSpan.FromSeconds period
+            }
+            Burst = burst
+            By = by
+            Exempt = exempt
+            MaxKeys = maxKeys
+        }
+    }
+
+    let private admission = gen {
+        let! allow = networks
+        let! deny = networks
+        let! limit = Gen.optionOf rateLimit
+        let! inFlight = Gen.choose (0, 1_000_000)
+        let! body = Gen.choose (0, System.Int32.MaxValue)
+
+        return {
+            Allow = allow
+            Deny = deny
+            RateLimit = limit
+            MaxInFlight = inFlight
+            MaxBody = int64 body * 3L
+        }
+    }
+
     let private settings = gen {
         let! strategy = Gen.elements Strategy.all
+        let! hash = hash
+        let! admission = admission
         let! check = check
         let! retries = Gen.choose (0, 100)
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
@@ -106,6 +170,8 @@ module ConfigGenerators =
 
         return {
             Strategy = strategy
+            Hash = hash
+            Admission = admission
             Check = check
             Retries = retries
             Timeouts = {
@@ -176,6 +242,7 @@ module ConfigGenerators =
         let! drain = duration TimeSpan.Zero
         let! stats = Gen.optionOf path
         let! trust = Gen.elements [ true; false ]
+        let! proxies = networks
         let! format = Gen.elements [ LogFormat.Text; LogFormat.Json ]
 
         let! level =
@@ -189,6 +256,7 @@ module ConfigGenerators =
             DrainTimeout = drain
             StatsPath = stats
             TrustForwarded = trust
+            TrustedProxies = if trust then AddressSet.empty else proxies
             LogFormat = format
             LogLevel = level
             NotYet = []
@@ -234,6 +302,7 @@ module ConfigGenerators =
                     PoolEvent.Added spec
                     PoolEvent.Removed id
                     PoolEvent.WeightSet(id, spec.Weight)
+                    PoolEvent.BackupSet(id, spec.Backup)
                     PoolEvent.AdminSet(id, AdminState.Draining)
                     PoolEvent.AdminSet(id, AdminState.NotReady)
                     PoolEvent.Checked(id, None)

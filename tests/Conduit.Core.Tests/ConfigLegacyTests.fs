@@ -185,7 +185,6 @@ let ``what has no effect yet is told, once each`` () =
 
 let private pendingSections: (string * Doc) list = [
     "sticky_session", Doc.Section [ "enabled", value "true" ]
-    "rate_limit", Doc.Section [ "rate", value "5" ]
     "metrics", Doc.Section [ "prometheus", Doc.Section [ "enabled", value "true" ] ]
     "retry", Doc.Section [ "multiplier", value "2" ]
 ]

@@ -37,6 +37,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             DrainTimeout = seconds 10.0
             StatsPath = None
             TrustForwarded = false
+            TrustedProxies = AddressSet.empty
             LogFormat = LogFormat.Text
             LogLevel = LogLevel.Info
             NotYet = []
@@ -57,18 +58,33 @@ let private full =
         ]
         "drain_timeout", value "1m30s"
         "stats_path", value "/stats"
-        "trust_forwarded", value "yes"
+        "trusted_proxies", ConfigDocuments.values [ "10.0.0.0/8"; "::1" ]
         "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
         "pools",
         Doc.Section [
             "web",
             Doc.Section [
                 "strategy", value "least-connections"
+                "hash_on", value "header:X-Tenant"
+                "hash_table", value "ring"
+                "hash_balance_factor", value "0"
+                "allow", ConfigDocuments.values [ "192.0.2.0/24" ]
+                "deny", ConfigDocuments.values [ "192.0.2.7" ]
+                "rate_limit",
+                Doc.Section [
+                    "rate", value "600/m"
+                    "burst", value "20"
+                    "by", value "header:X-Api-Key"
+                    "exempt", ConfigDocuments.values [ "192.0.2.1" ]
+                    "max_keys", value "100000"
+                ]
+                "max_in_flight", value "500"
+                "max_body", value "10MB"
                 "backends",
                 Doc.Items [
                     value "http://10.0.0.1:8081;weight=3;id=a"
                     Doc.Section [ "url", value "https://b.example/x/"; "id", value "b"; "weight", value "2" ]
-                    Doc.Section [ "url", value "http://10.0.0.3" ]
+                    Doc.Section [ "url", value "http://10.0.0.3"; "backup", value "yes" ]
                 ]
                 "health_check",
                 Doc.Section [
@@ -93,6 +109,11 @@ let private full =
         ]
     ]
 
+let private addresses texts =
+    texts
+    |> List.choose (AddressSet.parse "test" >> Result.toOption)
+    |> AddressSet.union
+
 [<Fact>]
 let ``Conduit's own shape says everything`` () =
     let expected = {
@@ -110,6 +131,28 @@ let ``Conduit's own shape says everything`` () =
                 Name = Make.poolName "web"
                 Settings = {
                     Strategy = Strategy.LeastConnections
+                    Hash = {
+                        On = HashOn.Header "X-Tenant"
+                        Table = HashTable.Ring
+                        BalanceFactor = 0
+                    }
+                    Admission = {
+                        Allow = addresses [ "192.0.2.0/24" ]
+                        Deny = addresses [ "192.0.2.7" ]
+                        RateLimit =
+                            Some {
+                                Rate = {
+                                    Tokens = 600
+                                    Period = TimeSpan.FromMinutes 1.0
+                                }
+                                Burst = 20
+                                By = LimitBy.Header "X-Api-Key"
+                                Exempt = addresses [ "192.0.2.1" ]
+                                MaxKeys = 100_000
+                            }
+                        MaxInFlight = 500
+                        MaxBody = 10_485_760L
+                    }
                     Check = {
                         Probe = Probe.Http "/up"
                         Interval = seconds 1.0
@@ -135,7 +178,7 @@ let ``Conduit's own shape says everything`` () =
                 Backends = [
                     Make.spec "http://10.0.0.1:8081;weight=3;id=a"
                     Make.spec "https://b.example/x;id=b;weight=2"
-                    Make.spec "http://10.0.0.3"
+                    Make.spec "http://10.0.0.3;backup=true"
                 ]
             }
             {
@@ -150,7 +193,8 @@ let ``Conduit's own shape says everything`` () =
         Routes = []
         DrainTimeout = seconds 90.0
         StatsPath = Some "/stats"
-        TrustForwarded = true
+        TrustForwarded = false
+        TrustedProxies = addresses [ "10.0.0.0/8"; "::1" ]
         LogFormat = LogFormat.Json
         LogLevel = LogLevel.Warning
         NotYet = []

@@ -185,6 +185,15 @@ let ``each setting that changed is told by its key`` () =
             [ "admin", Doc.Section(set "port" "9000") ], "admin: takes effect at the next start"
             [ "log", Doc.Section(set "level" "debug") ], "log: takes effect at the next start"
             set "strategy" "random", "pool default: strategy changed"
+            set "hash_on" "uri", "pool default: hash_on changed"
+            set "hash_table" "ring", "pool default: hash_table changed"
+            set "hash_balance_factor" "0", "pool default: hash_balance_factor changed"
+            [ "allow", ConfigDocuments.values [ "::1" ] ], "pool default: allow changed"
+            [ "deny", ConfigDocuments.values [ "::1" ] ], "pool default: deny changed"
+            [ "rate_limit", Doc.Section(set "rate" "9") ], "pool default: rate_limit changed"
+            set "max_in_flight" "9", "pool default: max_in_flight changed"
+            set "max_body" "9", "pool default: max_body changed"
+            [ "trusted_proxies", ConfigDocuments.values [ "::1" ] ], "trusted_proxies changed"
             [ "retry", Doc.Section(set "max_retries" "9") ], "pool default: retry changed"
             [ "timeouts", Doc.Section(set "idle" "9s") ], "pool default: timeouts changed"
             [ "health_check", Doc.Section(set "interval" "9s") ], "pool default: health_check changed"
@@ -221,6 +230,10 @@ let private mixtures (before: Config) (after: Config) = [
     {
         before with
             TrustForwarded = after.TrustForwarded
+    }
+    {
+        before with
+            TrustedProxies = after.TrustedProxies
     }
     {
         before with

@@ -79,14 +79,15 @@ type Generators =
         (ids: Arbitrary<BackendId>, urls: Arbitrary<BackendUrl>, weights: Arbitrary<Weight>)
         =
         Gen.map3
-            (fun id url weight -> {
+            (fun id url (weight, backup) -> {
                 BackendSpec.Id = id
                 Url = url
                 Weight = weight
+                Backup = backup
             })
             ids.Generator
             urls.Generator
-            weights.Generator
+            (Gen.zip weights.Generator (Gen.frequency [ 3, Gen.constant false; 1, Gen.constant true ]))
         |> Arb.fromGen
 
     static member Instant() =
@@ -156,6 +157,7 @@ type Generators =
             4, specs.Generator |> Gen.map PoolEvent.Added
             3, id |> Gen.map PoolEvent.Removed
             1, Gen.map2 (fun id weight -> PoolEvent.WeightSet(id, weight)) id weights.Generator
+            1, Gen.map2 (fun id backup -> PoolEvent.BackupSet(id, backup)) id (Gen.elements [ false; true ])
             2, Gen.map2 (fun id admin -> PoolEvent.AdminSet(id, admin)) id admin.Generator
             8, Gen.map2 (fun id failure -> PoolEvent.Checked(id, failure)) id failures
             8,

@@ -27,7 +27,7 @@ let private together (work: int -> unit) =
     |> Task.WaitAll
 
 let private take tried view =
-    match Lease.take tried view with
+    match Lease.take (Pools.demand tried) view with
     | ValueSome target -> target
     | ValueNone -> failwith "nothing was taken"
 
@@ -45,7 +45,7 @@ let ``a lease is one more in flight where it was taken, and one less when it is 
 
         let before = loads ()
 
-        match Lease.take (Pools.tried members view) view with
+        match Lease.take (Pools.demand (Pools.tried members view)) view with
         | ValueNone -> not (anyAvailable members) && loads () = before
         | ValueSome target ->
             let index = Array.IndexOf(view.Targets, target)
@@ -119,7 +119,7 @@ let ``successive leases take successive turns`` () =
             Pools.view Strategy.RoundRobin 0UL (List.map (fun each -> { each with Load = 0 }) members)
 
         for _ in 1..run do
-            Lease.take [] view |> ignore
+            Lease.take (Pools.demand []) view |> ignore
 
         let counts = view.Available |> Array.map _.Gauge.InFlight
 

@@ -111,6 +111,7 @@ let ``an event touches only the backend that it names`` () =
                 | PoolEvent.Added spec -> Some spec.Id
                 | PoolEvent.Removed id
                 | PoolEvent.WeightSet(id, _)
+                | PoolEvent.BackupSet(id, _)
                 | PoolEvent.AdminSet(id, _)
                 | PoolEvent.Checked(id, _)
                 | PoolEvent.Traffic(id, _, _) -> Some id

@@ -17,9 +17,7 @@ module Pools =
 
     /// The only pool of a snapshot of these members, with their loads in flight. The ids are the
     /// members' numbers: 0, 1, 2, ...
-    let view strategy seed (members: Member list) : PoolView =
-        let settings = Make.settings strategy { Rise = 1; Fall = 1 }
-
+    let private viewOf settings seed (members: Member list) : PoolView =
         let state =
             fold State.empty [
                 Event.PoolCreated(PoolName.defaultPool, settings)
@@ -31,6 +29,7 @@ module Pools =
                             Id = id
                             Url = Make.url $"http://10.0.0.1:{number + 1}"
                             Weight = each.Weight
+                            Backup = false
                         }
                     )
 
@@ -48,6 +47,19 @@ module Pools =
                 target.Gauge.Acquire()
 
         view
+
+    let view strategy seed members =
+        viewOf (Make.settings strategy { Rise = 1; Fall = 1 }) seed members
+
+    /// The pool of these members whose strategy hashes.
+    let hashed hash members =
+        viewOf
+            {
+                Make.settings Strategy.Hash { Rise = 1; Fall = 1 } with
+                    Hash = hash
+            }
+            0UL
+            members
 
     let idle weight = {
         Weight = weight
@@ -69,9 +81,12 @@ module Pools =
     let isBusier (a: Target) (b: Target) =
         a.Gauge.InFlight * weightOf b > b.Gauge.InFlight * weightOf a
 
+    /// What is asked for by a request that has been there before.
+    let demand tried = { Now = now; Key = 0UL; Tried = tried }
+
     /// The target of a turn; fails when there is none.
     let pick turn tried view =
-        match Balancer.pick turn tried view with
+        match Balancer.pick turn (demand tried) view with
         | ValueSome choice -> choice.Target
         | ValueNone -> failwith "nothing was picked"
 

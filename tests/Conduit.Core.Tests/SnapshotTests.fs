@@ -36,14 +36,18 @@ let ``a snapshot shows each pool of the state, and all of its backends in their 
                               same target.Backend backend && target.Pool = name))))
 
 [<Fact>]
-let ``the available targets are exactly those whose backend is available`` () =
+let ``the available targets are the primaries that are, and only without any the backups`` () =
     Property.check (fun (bursts: Event list list) ->
         published bursts
         |> List.forall (fun (_, (_, snapshot)) ->
             snapshot.Pools
             |> Array.forall (fun view ->
-                let expected =
-                    view.Targets |> Array.filter (fun each -> Backend.isAvailable each.Backend)
+                let backups, primaries =
+                    view.Targets
+                    |> Array.filter (fun each -> Backend.isAvailable each.Backend)
+                    |> Array.partition _.Backend.Spec.Backup
+
+                let expected = if primaries.Length > 0 then primaries else backups
 
                 view.Available.Length = expected.Length
                 && Array.forall2 same view.Available expected)))

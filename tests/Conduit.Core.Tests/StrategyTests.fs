@@ -14,7 +14,7 @@ let ``every strategy reads back from its name, in any case and with spaces aroun
 
 [<Fact>]
 let ``no two strategies share a name`` () =
-    Assert.Equal(5, Strategy.all |> List.distinctBy Strategy.name |> List.length)
+    Assert.Equal(8, Strategy.all |> List.distinctBy Strategy.name |> List.length)
 
 [<Fact>]
 let ``any other text is a fault with its place and every name`` () =
@@ -36,6 +36,8 @@ let ``an alias stands for the strategy`` (alias: string, name: string) =
 [<InlineData("least-conections", "least-connections")>]
 [<InlineData("wieghted-round-robin", "weighted-round-robin")>]
 [<InlineData("Randon", "random")>]
+[<InlineData("peak_ewma", "peak-ewma")>]
+[<InlineData("iphash", "ip-hash")>]
 let ``a slip gets the nearest name`` (typed: string, meant: string) =
     match Strategy.parse "--strategy" typed with
     | Ok strategy -> failwith $"read as {strategy}"

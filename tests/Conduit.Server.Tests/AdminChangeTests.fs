@@ -152,7 +152,7 @@ module AdminChangeTests =
     [<InlineData("{}", "asks for nothing")>]
     [<InlineData("{\"state\":\"drain\"}", "did you mean draining")>]
     [<InlineData("{\"state\":true}", "is a true")>]
-    [<InlineData("{\"weight\":0}", "out of range")>]
+    [<InlineData("{\"weight\":257}", "out of range")>]
     [<InlineData("{\"url\":\"http://h\"}", "is not known")>]
     let ``a change that cannot be changes nothing`` (body: string, words: string) =
         AdminPorts.run two (fun port -> task {

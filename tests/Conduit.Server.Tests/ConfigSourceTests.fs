@@ -62,7 +62,7 @@ drain_timeout: soon
 strategy: best
 strategi: random
 backends:
-  - http://a;weight=0
+  - http://a;weight=257
   - { id: b, url: "ftp://b" }
   - { url: http://c, wieght: 3 }
 health_check:

@@ -258,7 +258,7 @@ module CtlTests =
     [<InlineData("--admin-url=http://h/path status", "--admin-url: 'http://h/path' is not the URL")>]
     [<InlineData("weight a heavy", "WEIGHT: 'heavy' is not a weight")>]
     [<InlineData("drain a --wait --timeout 5", "--timeout: '5' is not a duration")>]
-    [<InlineData("add http://h --weight 0", "--weight: the weight 0 is out of range")>]
+    [<InlineData("add http://h --weight 257", "--weight: the weight 257 is out of range")>]
     [<InlineData("drian a", "unrecognized argument: 'drian' (did you mean drain?)")>]
     [<InlineData("drain", "missing argument '<ID>'")>]
     let ``a wrong command line is exit code 1, and asks nobody`` (line: string, words: string) = task {

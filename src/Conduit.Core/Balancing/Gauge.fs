@@ -1,17 +1,78 @@
 namespace Conduit
 
+open System
 open System.Threading
+
+/// IMPURE: an atomic count of what is under way: the requests in flight over a pool.
+[<Sealed>]
+type Occupancy() =
+    let mutable value = 0
+
+    member _.Value = Volatile.Read &value
+
+    /// One more.
+    member _.Enter() = Interlocked.Increment &value |> ignore
+
+    /// One more if there are fewer than `most`.
+    member _.TryEnter(most: int) =
+        let mutable seen = Volatile.Read &value
+        let mutable entered = false
+
+        while not entered && seen < most do
+            let found = Interlocked.CompareExchange(&value, seen + 1, seen)
+            entered <- (found = seen)
+            seen <- found
+
+        entered
+
+    /// One less.
+    member _.Leave() = Interlocked.Decrement &value |> ignore
 
 /// IMPURE: atomic cells. The live figures of one backend, read and written by requests without locks.
 /// A gauge belongs to a backend's identity and is shared by every snapshot that the backend is in.
+/// `pool` counts the requests in flight over all gauges of a pool.
 [<Sealed>]
-type Gauge() =
+type Gauge(pool: Occupancy) =
     let mutable inFlight = 0
     let mutable streak = 0
     let mutable requests = 0L
     let mutable failures = 0L
     let mutable serverErrors = 0L
+    let mutable pace = Pace.toWord Pace.unknown
     let latency = Histogram()
+
+    [<VolatileField>]
+    let mutable watcher: Action | null = null
+
+    let changed () =
+        match watcher with
+        | null -> ()
+        | watcher -> watcher.Invoke()
+
+    let begun () =
+        Interlocked.Increment &requests |> ignore
+        pool.Enter()
+        changed ()
+
+    let change (now: Instant) (took: TimeSpan) isFailure =
+        let mutable seen = Volatile.Read &pace
+        let mutable going = true
+
+        while going do
+            let before = Pace.ofWord seen
+
+            let after =
+                if isFailure then
+                    Pace.fail now took before
+                else
+                    Pace.observe now took before
+
+            let found = Interlocked.CompareExchange(&pace, Pace.toWord after, seen)
+            going <- found <> seen
+            seen <- found
+
+    /// A gauge of no pool.
+    new() = Gauge(Occupancy())
 
     /// Requests that have been sent to the backend and have not ended.
     member _.InFlight = Volatile.Read &inFlight
@@ -28,15 +89,29 @@ type Gauge() =
     /// How long answered requests took, from their sending to the last byte of the response.
     member _.Latency = latency
 
+    /// How long the backend takes to answer, as of late.
+    member _.Pace = Pace.ofWord (Volatile.Read &pace)
+
+    /// Sets how long the backend is thought to take before anything is known of it.
+    member _.Assume(assumed: Pace) =
+        Interlocked.CompareExchange(&pace, Pace.toWord assumed, Pace.toWord Pace.unknown)
+        |> ignore
+
+    /// Notes how long a try took, and whether it ended in a failure, or in an answer that tells of one.
+    member _.Paced(now, took, isFailure) = change now took isFailure
+
+    /// Is told of each change of the requests in flight, after it; nobody else is any more.
+    member _.Watch(told: Action | null) = watcher <- told
+
     /// Counts one more request in flight.
     member _.Acquire() =
         Interlocked.Increment &inFlight |> ignore
-        Interlocked.Increment &requests |> ignore
+        begun ()
 
     /// Counts one more request in flight if there are still `seen` of them.
     member _.TryAcquire seen =
         if Interlocked.CompareExchange(&inFlight, seen + 1, seen) = seen then
-            Interlocked.Increment &requests |> ignore
+            begun ()
             true
         else
             false
@@ -44,6 +119,8 @@ type Gauge() =
     /// Counts one request less in flight.
     member _.Release() =
         Interlocked.Decrement &inFlight |> ignore
+        pool.Leave()
+        changed ()
 
     /// Notes a failure of the backend.
     member _.Failed() =
@@ -80,6 +157,20 @@ type Trials(limit: int) =
 
     /// Gives a place back.
     member _.Leave() = Interlocked.Decrement &taken |> ignore
+
+[<RequireQualifiedAccess>]
+module Gauge =
+
+    /// Whether a gauge is one of these.
+    let isAmong (gauges: Gauge list) (gauge: Gauge) =
+        let mutable rest = gauges
+        let mutable found = false
+
+        while not found && not rest.IsEmpty do
+            found <- obj.ReferenceEquals(rest.Head, gauge)
+            rest <- rest.Tail
+
+        found
 
 /// IMPURE: an atomic counter. Numbers the choices of a pool; survives snapshots like a gauge does.
 [<Sealed>]

@@ -30,28 +30,55 @@ module Target =
         | null -> ()
         | trials -> trials.Leave()
 
+/// What hashing goes by.
+[<NoEquality; NoComparison>]
+type Keyed = {
+    Map: KeyMap
+    /// What the map names, whatever their health: a backend that is out for a while gives away no keys but
+    /// its own, and gets just those back.
+    Members: Target[]
+    /// The weight of each member that may get new requests, 0 for the others.
+    Shares: int[]
+    /// The sum of the shares.
+    Total: int64
+    /// As in `HashSettings`.
+    BalanceFactor: int
+}
+
 /// What a strategy needs to choose among the available targets.
 [<RequireQualifiedAccess; NoEquality; NoComparison>]
 type Selector =
     | RoundRobin
     | Cycle of indices: int[]
-    | Least of cycle: int[]
+    | Least of Ranking
     | Random of AliasTable
     | TwoChoices of AliasTable
+    | Peak of AliasTable
+    | Keyed of Keyed
 
-/// One pool, ready for choices. Immutable but for the gauges and the turn, which are atomics.
+/// One pool, ready for choices. Immutable but for the gauges, the ranking and the turn, which are not
+/// replaced but change.
 [<ReferenceEquality>]
 type PoolView = {
     Source: Pool
     /// All backends in their order.
     Targets: Target[]
-    /// Those that may get new requests.
+    /// Those that may get new requests: of the backups only when no other one is available.
     Available: Target[]
+    /// Of those available, in their order.
+    Weights: int[]
     /// Over `Available`.
     Selector: Selector
     Turn: Turn
     /// When time alone will change one of the backends.
     Due: Instant voption
+    /// Requests in flight over all targets.
+    InFlight: Occupancy
+    /// Requests that were admitted and have not ended.
+    Admitted: Occupancy
+    /// Its rate limit; null for none.
+    Limiter: Limiter | null
+    Rejections: Rejections
     /// Sets this process' chances apart from those of another one.
     Seed: uint64
 }
@@ -92,23 +119,104 @@ module Snapshot =
         | Breaker.HalfOpen _, Some breaker, _ -> Trials breaker.HalfOpenLimit
         | _ -> null
 
-    let private weights (available: Target[]) =
-        available |> Array.map (fun target -> Weight.value target.Backend.Spec.Weight)
+    let private weightOf (target: Target) = Weight.value target.Backend.Spec.Weight
 
-    let private selector strategy (weights: int[]) =
+    /// Those that new requests are for, whatever their health: the backups only when none of the others is
+    /// available and one of them is.
+    let private tierOf (targets: Target[]) =
+        let backups, primaries =
+            targets
+            |> Array.filter (fun target -> Backend.hasShare target.Backend)
+            |> Array.partition _.Backend.Spec.Backup
 
-        match strategy with
+        let isOpen = Array.exists (fun target -> Backend.isAvailable target.Backend)
+
+        if isOpen backups && not (isOpen primaries) then
+            backups
+        else
+            primaries
+
+    let private names (members: Target[]) =
+        members
+        |> Array.map (fun target -> BackendId.value target.Backend.Spec.Id, weightOf target)
+
+    /// Large pools have large maps, which only other members and other settings change.
+    let private keyMap table (previous: PoolView option) (members: Target[]) =
+        match previous with
+        | Some {
+                   Selector = Selector.Keyed keyed
+                   Source = before
+               } when before.Settings.Hash.Table = table && names keyed.Members = names members -> keyed.Map
+        | _ -> KeyMap.ofMembers table (names members)
+
+    let private keyed (settings: HashSettings) previous (members: Target[]) =
+        let shares =
+            members
+            |> Array.map (fun target ->
+                if Backend.isAvailable target.Backend then
+                    weightOf target
+                else
+                    0)
+
+        Selector.Keyed {
+            Map = keyMap settings.Table previous members
+            Members = members
+            Shares = shares
+            Total = shares |> Array.sumBy int64
+            BalanceFactor = settings.BalanceFactor
+        }
+
+    let private selector (settings: PoolSettings) previous tier (available: Target[]) (weights: int[]) =
+        match settings.Strategy with
         | Strategy.RoundRobin -> Selector.RoundRobin
         | Strategy.WeightedRoundRobin -> Selector.Cycle(SmoothCycle.ofWeights weights)
-        | Strategy.LeastConnections -> Selector.Least(SmoothCycle.ofWeights weights)
+        | Strategy.LeastConnections -> Selector.Least(Ranking.Over(available |> Array.map _.Gauge, weights))
         | Strategy.Random -> Selector.Random(AliasTable.ofWeights weights)
         | Strategy.PowerOfTwoChoices -> Selector.TwoChoices(AliasTable.ofWeights weights)
+        | Strategy.PeakEwma -> Selector.Peak(AliasTable.ofWeights weights)
+        | Strategy.IpHash
+        | Strategy.Hash -> keyed settings.Hash previous tier
+
+    /// Whether the selector of the view before still is the right one.
+    let private isSame (before: PoolView) (settings: PoolSettings) (available: Target[]) (weights: int[]) =
+        match before.Selector with
+        | Selector.Keyed _ -> false
+        | _ ->
+            before.Source.Settings.Strategy = settings.Strategy
+            && before.Weights = weights
+            && Array.forall2 (fun a b -> obj.ReferenceEquals(a.Gauge, b.Gauge)) before.Available available
+
+    /// What a backend of which nothing is known is thought to take: the median of the others.
+    let private assumed (known: Target seq) (backend: Backend) =
+        let paces = [|
+            for target in known do
+                if Pace.isKnown target.Gauge.Pace then
+                    Pace.at backend.Since target.Gauge.Pace
+        |]
+
+        if paces.Length = 0 then
+            Pace.unknown
+        else
+            Array.sortInPlace paces
+            Pace.start backend.Since paces[paces.Length / 2]
+
+    /// Another rate, or another burst, begins with full buckets.
+    let private limiter seed (previous: PoolView option) (settings: AdmissionSettings) : Limiter | null =
+        match previous, settings.RateLimit with
+        | _, None -> null
+        | Some { Limiter = NonNull limiter }, Some limit when limiter.Limit = limit -> limiter
+        | _, Some limit -> Limiter(limit, seed)
 
     let private view seed (previous: PoolView option) (pool: Pool) =
         let known =
             match previous with
             | Some view -> view.Targets |> Seq.map (fun target -> target.Backend.Spec.Id, target) |> dict
             | None -> dict []
+
+        let inFlight =
+            match previous with
+            | Some view -> view.InFlight
+            | None -> Occupancy()
 
         let target (backend: Backend) =
             match known.TryGetValue backend.Spec.Id with
@@ -123,36 +231,50 @@ module Snapshot =
                     Trials = trials pool.Settings (Some old) backend
                     Failures = PoolSettings.failureStatuses pool.Settings
               }
-            | _ -> {
-                Pool = pool.Name
-                Backend = backend
-                Gauge = Gauge()
-                Trials = trials pool.Settings None backend
-                Failures = PoolSettings.failureStatuses pool.Settings
-              }
+            | _ ->
+                let gauge = Gauge inFlight
+                gauge.Assume(assumed known.Values backend)
+
+                {
+                    Pool = pool.Name
+                    Backend = backend
+                    Gauge = gauge
+                    Trials = trials pool.Settings None backend
+                    Failures = PoolSettings.failureStatuses pool.Settings
+                }
 
         let targets = Pool.backends pool |> Array.map target
+        let tier = tierOf targets
 
         let available =
-            targets |> Array.filter (fun target -> Backend.isAvailable target.Backend)
+            tier |> Array.filter (fun target -> Backend.isAvailable target.Backend)
+
+        let weights = available |> Array.map weightOf
 
         {
             Source = pool
             Targets = targets
             Available = available
+            Weights = weights
             Selector =
                 match previous with
-                | Some view when
-                    view.Source.Settings.Strategy = pool.Settings.Strategy
-                    && weights view.Available = weights available
-                    ->
-                    view.Selector
-                | _ -> selector pool.Settings.Strategy (weights available)
+                | Some view when isSame view pool.Settings available weights -> view.Selector
+                | _ -> selector pool.Settings previous tier available weights
             Turn =
                 match previous with
                 | Some view -> view.Turn
                 | None -> Turn()
             Due = Pool.due pool
+            InFlight = inFlight
+            Admitted =
+                match previous with
+                | Some view -> view.Admitted
+                | None -> Occupancy()
+            Limiter = limiter seed previous pool.Settings.Admission
+            Rejections =
+                match previous with
+                | Some view -> view.Rejections
+                | None -> Rejections()
             Seed = seed
         }
 

@@ -84,8 +84,10 @@ type Config = {
     DrainTimeout: TimeSpan
     /// A path of the traffic port that answers with the statistics.
     StatsPath: string option
-    /// Whether `X-Forwarded-*` from clients is believed.
+    /// Whether `X-Forwarded-*` from anybody is believed.
     TrustForwarded: bool
+    /// Those whose `X-Forwarded-*` is believed, and who tell a client's address by it.
+    TrustedProxies: AddressSet
     LogFormat: LogFormat
     LogLevel: LogLevel
     /// What the file asks for that is accepted, but has no effect yet.

@@ -21,6 +21,8 @@ module Drift =
         | AdminState.Draining -> "draining"
         | AdminState.Disabled -> "disabled"
 
+    let private flag value = if value then "true" else "false"
+
     let private between where (spec: BackendSpec) (backend: Backend) = [
         let point key configured running =
             if configured <> running then
@@ -36,6 +38,7 @@ module Drift =
 
         yield! point "url" (string spec.Url) (string backend.Spec.Url)
         yield! point "weight" (string (Weight.value spec.Weight)) (string (Weight.value backend.Spec.Weight))
+        yield! point "backup" (flag spec.Backup) (flag backend.Spec.Backup)
         yield! point "state" "ready" (admin backend.Admin)
     ]
 

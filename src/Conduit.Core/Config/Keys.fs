@@ -40,13 +40,13 @@ module Keys =
         "cleanup_interval"
     ]
 
-    let rateLimit = [ "enabled"; "rate"; "burst"; "by" ]
+    let rateLimit = [ "enabled"; "rate"; "burst"; "by"; "exempt"; "max_keys" ]
 
     let metrics = [ "prometheus" ]
 
     let prometheus = [ "enabled"; "path" ]
 
-    let backend = [ "id"; "url"; "weight" ]
+    let backend = [ "id"; "url"; "weight"; "backup" ]
 
     let healthCheck = [ "type"; "path"; "interval"; "timeout"; "rise"; "fall"; "failure_threshold" ]
 
@@ -64,6 +64,14 @@ module Keys =
     let pool = [
         "strategy"
         "algorithm"
+        "hash_on"
+        "hash_table"
+        "hash_balance_factor"
+        "allow"
+        "deny"
+        "rate_limit"
+        "max_in_flight"
+        "max_body"
         "backends"
         "health_check"
         "retry"
@@ -99,17 +107,18 @@ module Keys =
         "pools"
         "routes"
         "sticky_session"
-        "rate_limit"
         "metrics"
         "drain_timeout"
         "stats_path"
         "trust_forwarded"
+        "trusted_proxies"
         "log"
     ]
 
     /// The sections that a pool has, in it or at the top.
     let private ofPool = [
         "backends[]", backend
+        "rate_limit", rateLimit
         "health_check", healthCheck
         "retry", retry
         "timeouts", timeouts
@@ -126,7 +135,6 @@ module Keys =
         "server.tls", tls
         "admin", admin
         "sticky_session", stickySession
-        "rate_limit", rateLimit
         "metrics", metrics
         "metrics.prometheus", prometheus
         "log", log

@@ -58,9 +58,6 @@ module Pending =
             ]
             "sticky_session"
 
-    let rateLimit =
-        optIn "rate limiting" true Keys.rateLimit [ "rate", count; "burst", count; "by", text ] "rate_limit"
-
     let metrics place =
         place
         |> Place.section

@@ -163,6 +163,27 @@ module ReadConfig =
             return flat @ named
         }
 
+    /// Who trusts everybody has no use for a list of those to be trusted.
+    let private trustedProxies (root: Place) : Validation<AddressSet, Fault> = validation {
+        let! proxies = ReadAdmission.addresses "trusted_proxies" root
+
+        and! everybody =
+            match Place.tryFind "trust_forwarded" root |> Option.map (Place.read Scalars.boolean) with
+            | Some(Ok everybody) -> Ok everybody
+            | _ -> Ok false
+
+        return!
+            if everybody && not (AddressSet.isEmpty proxies) then
+                Error [
+                    Place.fault
+                        root
+                        "trust_forwarded trusts everybody, and trusted_proxies some"
+                        "remove trust_forwarded, and name all proxies"
+                ]
+            else
+                Ok proxies
+    }
+
     let private log (root: Place) : Validation<LogFormat * LogLevel, Fault> =
         let formats = [ "text", LogFormat.Text; "json", LogFormat.Json ]
 
@@ -192,10 +213,9 @@ module ReadConfig =
 
         validation {
             let! sticky = Pending.stickySession root
-            and! limit = Pending.rateLimit root
             and! metrics = Pending.metrics root
             and! backOff = root :: named |> List.traverseValidationA Pending.backOff
-            return sticky @ limit @ metrics @ List.concat backOff
+            return sticky @ metrics @ List.concat backOff
         }
 
     /// A file of an existing system starts and says what has no effect; one that uses Conduit's own
@@ -245,6 +265,7 @@ module ReadConfig =
 
             and! statsPath = root |> Place.optional "stats_path" Scalars.path
             and! trust = root |> Place.value "trust_forwarded" Scalars.boolean false
+            and! proxies = trustedProxies root
             and! format, level = log root
             and! notYet = pending root |> Result.bind (settle root)
             and! routes = ReadRoutes.read (declared root) root
@@ -257,6 +278,7 @@ module ReadConfig =
                 DrainTimeout = drain
                 StatsPath = statsPath
                 TrustForwarded = trust
+                TrustedProxies = proxies
                 LogFormat = format
                 LogLevel = level
                 NotYet = notYet

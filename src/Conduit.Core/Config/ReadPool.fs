@@ -114,7 +114,7 @@ module ReadPool =
                     None
         }
 
-    /// A backend as a URL with options, or as a section of `url`, `id` and `weight`.
+    /// A backend as a URL with options, or as a section of its keys.
     let private backend (place: Place) : Validation<BackendSpec, Fault> =
         match place.Node.Value with
         | NodeValue.Mapping _ -> validation {
@@ -127,11 +127,13 @@ module ReadPool =
 
             and! id = place |> Place.optional "id" BackendId.create
             and! weight = place |> Place.value "weight" Weight.parse Weight.one
+            and! backup = place |> Place.value "backup" Scalars.boolean false
 
             return {
                 Id = id |> Option.defaultValue (BackendId.ofUrl url)
                 Url = url
                 Weight = weight
+                Backup = backup
             }
           }
         | _ ->
@@ -166,12 +168,32 @@ module ReadPool =
             | [] -> Ok specs
             | faults -> Error faults)
 
+    let private hash (defaults: HashSettings) place : Validation<HashSettings, Fault> =
+        let tables = [ "maglev", HashTable.Maglev; "ring", HashTable.Ring ]
+
+        validation {
+            let! on = place |> Place.value "hash_on" HashOn.parse defaults.On
+            and! table = place |> Place.value "hash_table" (Scalars.oneOf tables) defaults.Table
+
+            and! factor =
+                place
+                |> Place.value "hash_balance_factor" (Scalars.wholeOrNone 100 1000) defaults.BalanceFactor
+
+            return {
+                On = on
+                Table = table
+                BalanceFactor = factor
+            }
+        }
+
     /// The pool that stands at `place`.
     let read name (place: Place) : Validation<PoolConfig, Fault> =
         let defaults = PoolSettings.defaults
 
         validation {
             let! strategy = place |> Place.either [ "strategy"; "algorithm" ] Strategy.parse
+            and! hash = hash defaults.Hash place
+            and! admission = ReadAdmission.read defaults.Admission place
             and! backends = backends place
 
             and! check =
@@ -196,6 +218,8 @@ module ReadPool =
                 Name = name
                 Settings = {
                     Strategy = strategy |> Option.defaultValue defaults.Strategy
+                    Hash = hash
+                    Admission = admission
                     Check = check
                     Retries = retries
                     Timeouts = timeouts

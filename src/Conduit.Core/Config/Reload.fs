@@ -41,9 +41,12 @@ module Reload =
                 | true, old when old.Url <> spec.Url ->
                     inPool (PoolEvent.Removed spec.Id)
                     inPool (PoolEvent.Added spec)
-                | true, old when old.Weight <> spec.Weight ->
-                    inPool (PoolEvent.WeightSet(spec.Id, spec.Weight))
-                | true, _ -> ()
+                | true, old ->
+                    if old.Weight <> spec.Weight then
+                        inPool (PoolEvent.WeightSet(spec.Id, spec.Weight))
+
+                    if old.Backup <> spec.Backup then
+                        inPool (PoolEvent.BackupSet(spec.Id, spec.Backup))
         ]
 
     /// Conflicts between routes were found when they were read.
@@ -83,7 +86,10 @@ module Reload =
                 Event.InPool(name, PoolEvent.Removed spec.Id)
                 event
               ]
-            | Some _ -> [ Event.InPool(name, PoolEvent.WeightSet(spec.Id, spec.Weight)) ]
+            | Some _ -> [
+                Event.InPool(name, PoolEvent.WeightSet(spec.Id, spec.Weight))
+                Event.InPool(name, PoolEvent.BackupSet(spec.Id, spec.Backup))
+              ]
             | None -> [ event ]
         | _ -> [ event ]
 
@@ -107,6 +113,22 @@ module Reload =
     let private policies (before: PoolSettings) (after: PoolSettings) = [
         if before.Strategy <> after.Strategy then
             "strategy"
+        if before.Hash.On <> after.Hash.On then
+            "hash_on"
+        if before.Hash.Table <> after.Hash.Table then
+            "hash_table"
+        if before.Hash.BalanceFactor <> after.Hash.BalanceFactor then
+            "hash_balance_factor"
+        if before.Admission.Allow <> after.Admission.Allow then
+            "allow"
+        if before.Admission.Deny <> after.Admission.Deny then
+            "deny"
+        if before.Admission.RateLimit <> after.Admission.RateLimit then
+            "rate_limit"
+        if before.Admission.MaxInFlight <> after.Admission.MaxInFlight then
+            "max_in_flight"
+        if before.Admission.MaxBody <> after.Admission.MaxBody then
+            "max_body"
         if before.Check <> after.Check then
             "health_check"
         if before.Retries <> after.Retries then
@@ -147,6 +169,9 @@ module Reload =
         | Event.InPool(name, PoolEvent.Removed id) -> inPool name $"backend {BackendId.value id} removed"
         | Event.InPool(name, PoolEvent.WeightSet(id, weight)) ->
             inPool name $"backend {BackendId.value id} has weight {Weight.value weight}"
+        | Event.InPool(name, PoolEvent.BackupSet(id, backup)) ->
+            let what = if backup then "is a backup" else "is no backup"
+            inPool name $"backend {BackendId.value id} {what}"
         | Event.InPool(name, PoolEvent.SettingsSet settings) ->
             match Config.pool name before with
             | Some pool ->
@@ -170,6 +195,8 @@ module Reload =
         if before.TrustForwarded <> after.TrustForwarded then
             let trust = if after.TrustForwarded then "true" else "false"
             $"trust_forwarded: {trust}"
+        if before.TrustedProxies <> after.TrustedProxies then
+            "trusted_proxies changed"
         if before.Admin <> after.Admin then
             "admin: takes effect at the next start"
         if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then

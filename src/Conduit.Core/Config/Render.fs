@@ -32,6 +32,7 @@ module Render =
             "id", scalar (BackendId.value spec.Id)
             "url", scalar (string spec.Url)
             "weight", scalar (string (Weight.value spec.Weight))
+            "backup", boolean spec.Backup
         ]
 
     let private healthCheck (check: HealthCheck) =
@@ -59,11 +60,45 @@ module Render =
             "failure_statuses", statuses breaker.FailureStatuses
         ]
 
+    let private hashTable table =
+        match table with
+        | HashTable.Maglev -> "maglev"
+        | HashTable.Ring -> "ring"
+
+    let private addresses key (set: AddressSet) = [
+        if not set.Texts.IsEmpty then
+            key, list (List.map scalar set.Texts)
+    ]
+
+    let private rateLimit (limit: RateLimit) =
+        section [
+            "enabled", boolean true
+            "rate", scalar (Rate.format limit.Rate)
+            "burst", scalar (string limit.Burst)
+            "by", scalar (LimitBy.format limit.By)
+            yield! addresses "exempt" limit.Exempt
+            "max_keys", scalar (string limit.MaxKeys)
+        ]
+
+    let private admission (settings: AdmissionSettings) = [
+        yield! addresses "allow" settings.Allow
+        yield! addresses "deny" settings.Deny
+        match settings.RateLimit with
+        | Some limit -> "rate_limit", rateLimit limit
+        | None -> ()
+        "max_in_flight", scalar (string settings.MaxInFlight)
+        "max_body", scalar (string settings.MaxBody)
+    ]
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
         section [
             "strategy", scalar (Strategy.name settings.Strategy)
+            "hash_on", scalar (HashOn.format settings.Hash.On)
+            "hash_table", scalar (hashTable settings.Hash.Table)
+            "hash_balance_factor", scalar (string settings.Hash.BalanceFactor)
+            yield! admission settings.Admission
             "health_check", healthCheck settings.Check
             "retry", section [ "max_retries", scalar (string settings.Retries) ]
             "timeouts",
@@ -182,6 +217,7 @@ module Render =
             | Some path -> "stats_path", scalar path
             | None -> ()
             "trust_forwarded", boolean config.TrustForwarded
+            yield! addresses "trusted_proxies" config.TrustedProxies
             "log",
             section [
                 "format", scalar (logFormat config.LogFormat)

@@ -27,6 +27,37 @@ module Scalars =
                         $"use a whole number {range}"
                 )
 
+    /// A whole number, or 0 for none.
+    let wholeOrNone least most : ReadText<int> =
+        fun where text ->
+            if text.Trim() = "0" then
+                Ok 0
+            else
+                whole least most where text
+                |> Result.mapError (fun fault -> {
+                    fault with
+                        Remedy = $"{fault.Remedy}, or 0 for none"
+                })
+
+    let private units = [ "", 0; "KB", 10; "MB", 20; "GB", 30 ]
+
+    /// Bytes, as a whole number of them or of KB, MB or GB, each 1024 of the one before.
+    let size: ReadText<int64> =
+        fun where text ->
+            let trimmed = text.Trim()
+            let digits = trimmed |> Seq.takeWhile Char.IsAsciiDigit |> Seq.length
+            let unit = trimmed.Substring(digits).ToUpperInvariant()
+
+            match Int64.TryParse(trimmed.AsSpan(0, digits)), List.tryFind (fst >> (=) unit) units with
+            | (true, value), Some(_, shift) when value <= (Int64.MaxValue >>> shift) -> Ok(value <<< shift)
+            | _ ->
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not a size"
+                        "write a whole number of bytes, or of KB, MB or GB, as in 10MB"
+                )
+
     let boolean: ReadText<bool> =
         fun where text ->
             match text.Trim().ToLowerInvariant() with

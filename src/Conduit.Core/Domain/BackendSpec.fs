@@ -29,7 +29,8 @@ module BackendId =
     /// The name of a backend to which nobody gave one: `host:port`, and the base path if it has one.
     let ofUrl (url: BackendUrl) = BackendId(url.Authority + url.BasePath)
 
-/// A backend's share of the traffic relative to the others of its pool: 1 to 256.
+/// A backend's share of the traffic relative to the others of its pool: 0 to 256. With 0 it gets no new
+/// traffic.
 [<Struct>]
 type Weight = private Weight of int
 
@@ -41,35 +42,43 @@ module Weight =
     let value (Weight weight) = weight
 
     let create where (weight: int) : Result<Weight, Fault> =
-        if weight >= 1 && weight <= 256 then
+        if weight >= 0 && weight <= 256 then
             Ok(Weight weight)
         else
-            Error(Fault.create where $"the weight {weight} is out of range" "use 1 to 256")
+            Error(Fault.create where $"the weight {weight} is out of range" "use 0 to 256")
 
     let parse where (text: string) : Result<Weight, Fault> =
         match Int32.TryParse text with
         | true, weight -> create where weight
         | _ ->
-            Error(Fault.create where $"{Fault.quote text} is not a weight" "use a whole number from 1 to 256")
+            Error(Fault.create where $"{Fault.quote text} is not a weight" "use a whole number from 0 to 256")
 
 /// A backend as configured.
 type BackendSpec = {
     Id: BackendId
     Url: BackendUrl
     Weight: Weight
+    /// Whether it gets traffic only while none of the others is available.
+    Backup: bool
 }
 
 [<RequireQualifiedAccess>]
 module BackendSpec =
 
-    let private options = [ "id"; "weight" ]
+    let private options = [ "id"; "weight"; "backup" ]
 
-    let private remedy = "options are ;id=NAME and ;weight=N"
+    let private remedy = "options are ;id=NAME, ;weight=N and ;backup=true"
 
-    let private option where (id, weight) (text: string) =
+    let private option where (id, weight, backup) (text: string) =
         match text.Split('=', 2) with
-        | [| "id"; value |] -> BackendId.create where value |> Result.map (fun given -> Some given, weight)
-        | [| "weight"; value |] -> Weight.parse where value |> Result.map (fun given -> id, given)
+        | [| "id"; value |] ->
+            BackendId.create where value
+            |> Result.map (fun given -> Some given, weight, backup)
+        | [| "weight"; value |] -> Weight.parse where value |> Result.map (fun given -> id, given, backup)
+        | [| "backup"; "true" |] -> Ok(id, weight, true)
+        | [| "backup"; "false" |] -> Ok(id, weight, false)
+        | [| "backup"; value |] ->
+            Error(Fault.create where $"{Fault.quote value} is neither true nor false" remedy)
         | [| name |] when List.contains name options ->
             Error(Fault.create where $"the option {Fault.quote name} has no value" remedy)
         | parts ->
@@ -80,7 +89,7 @@ module BackendSpec =
 
             Error(Fault.create where what remedy)
 
-    /// Reads the short form `URL[;weight=N][;id=NAME]`, with every fault in it.
+    /// Reads the short form `URL[;weight=N][;id=NAME][;backup=true]`, with every fault in it.
     let parse where (text: string) : Validation<BackendSpec, Fault> =
         let parts = text.Split ';' |> Array.map _.Trim() |> Array.toList
 
@@ -89,8 +98,10 @@ module BackendSpec =
             | Ok known -> known, faults
             | Error fault -> known, fault :: faults
 
-        let (id, weight), faults =
-            parts.Tail |> List.filter ((<>) "") |> List.fold fold ((None, Weight.one), [])
+        let (id, weight, backup), faults =
+            parts.Tail
+            |> List.filter ((<>) "")
+            |> List.fold fold ((None, Weight.one, false), [])
 
         match BackendUrl.parse where parts.Head, List.rev faults with
         | Ok url, [] ->
@@ -98,6 +109,7 @@ module BackendSpec =
                 Id = id |> Option.defaultWith (fun () -> BackendId.ofUrl url)
                 Url = url
                 Weight = weight
+                Backup = backup
             }
         | Ok _, faults -> Error faults
         | Error fault, faults -> Error(fault :: faults)

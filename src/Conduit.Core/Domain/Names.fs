@@ -56,3 +56,13 @@ module Names =
         match nearest candidates name with
         | Some candidate -> $" (did you mean {candidate}?)"
         | None -> String.Empty
+
+[<RequireQualifiedAccess>]
+module Token =
+
+    /// Whether a text is a token of RFC 9110 section 5.6.2, as methods and the names of headers are.
+    let is (text: string) =
+        let isTokenChar c =
+            Char.IsAsciiLetterOrDigit c || "!#$%&'*+-.^_`|~".Contains(c: char)
+
+        text <> "" && Seq.forall isTokenChar text

@@ -10,6 +10,8 @@ type Outcome =
     | ClientGone
     /// What the client sent as a body breaks HTTP's framing.
     | ClientInvalid of reason: string
+    /// What the client sends as a body is longer than the pool takes.
+    | BodyTooLarge
     /// No connection to the backend could be made: it cannot have seen the request.
     | ConnectFailed of reason: string
     /// The connection broke before the first byte of a response: the backend may have seen the request.
@@ -54,6 +56,7 @@ module Outcome =
         | Outcome.Answered _
         | Outcome.ClientGone
         | Outcome.ClientInvalid _
+        | Outcome.BodyTooLarge
         | Outcome.BodyRefused _
         | Outcome.Quiet _
         | Outcome.ClientStalled _ -> false
@@ -64,6 +67,7 @@ module Outcome =
         | Outcome.Answered status -> $"answered {status}"
         | Outcome.ClientGone -> "the client left"
         | Outcome.ClientInvalid reason -> $"invalid request: {reason}"
+        | Outcome.BodyTooLarge -> "the request's body is too large"
         | Outcome.ConnectFailed reason -> $"connect failed: {reason}"
         | Outcome.Reset reason -> $"connection lost before the response: {reason}"
         | Outcome.Garbled reason -> $"invalid response: {reason}"

@@ -57,6 +57,9 @@ type Timeouts = {
 /// The policies of a pool.
 type PoolSettings = {
     Strategy: Strategy
+    /// For the strategies that hash.
+    Hash: HashSettings
+    Admission: AdmissionSettings
     Check: HealthCheck
     /// Further tries after the first, 0 or more.
     Retries: int
@@ -70,6 +73,12 @@ module PoolSettings =
 
     let defaults = {
         Strategy = Strategy.RoundRobin
+        Hash = {
+            On = HashOn.Path
+            Table = HashTable.Maglev
+            BalanceFactor = 125
+        }
+        Admission = AdmissionSettings.everyone
         Check = {
             Probe = Probe.Tcp
             Interval = TimeSpan.FromSeconds 5.0

@@ -42,6 +42,7 @@ module Retry =
             | Outcome.Answered _
             | Outcome.ClientGone
             | Outcome.ClientInvalid _
+            | Outcome.BodyTooLarge
             | Outcome.Garbled _
             | Outcome.TimedOut _
             | Outcome.Truncated _

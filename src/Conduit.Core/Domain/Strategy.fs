@@ -13,6 +13,12 @@ type Strategy =
     | Random
     /// Two by chance, and of them the one with fewer requests in flight for its weight.
     | PowerOfTwoChoices
+    /// Two by chance, and of them the one that can be expected to answer sooner.
+    | PeakEwma
+    /// The same one for each client's address.
+    | IpHash
+    /// The same one for each value of a part of the request.
+    | Hash
 
 [<RequireQualifiedAccess>]
 module Strategy =
@@ -23,6 +29,9 @@ module Strategy =
         "least-connections", Strategy.LeastConnections
         "random", Strategy.Random
         "power-of-two-choices", Strategy.PowerOfTwoChoices
+        "peak-ewma", Strategy.PeakEwma
+        "ip-hash", Strategy.IpHash
+        "hash", Strategy.Hash
     ]
 
     /// Other names under which existing systems and people know a strategy.

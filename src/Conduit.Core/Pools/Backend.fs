@@ -48,6 +48,9 @@ module Backend =
         && Health.isUp backend.Health
         && not (Breaker.isOpen backend.Breaker)
 
+    /// Whether it has a share of new requests while it is available.
+    let hasShare backend = Weight.value backend.Spec.Weight > 0
+
     /// Whether its health is checked.
     let isWatched backend = backend.Admin <> AdminState.Disabled
 

@@ -15,6 +15,7 @@ type PoolEvent =
     | Added of BackendSpec
     | Removed of BackendId
     | WeightSet of BackendId * Weight
+    | BackupSet of BackendId * bool
     | SettingsSet of PoolSettings
     | AdminSet of BackendId * AdminState
     /// A health check passed (None) or failed for a reason.
@@ -85,6 +86,16 @@ module Pool =
                     {
                         backend with
                             Spec = { backend.Spec with Weight = weight }
+                    })
+        | PoolEvent.BackupSet(id, backup) ->
+            pool
+            |> update id (fun backend ->
+                if backend.Spec.Backup = backup then
+                    backend
+                else
+                    {
+                        backend with
+                            Spec = { backend.Spec with Backup = backup }
                     })
         | PoolEvent.AdminSet(id, admin) -> pool |> update id (Backend.withAdmin now admin)
         | PoolEvent.Checked(id, failure) -> pool |> update id (Backend.check now pool.Settings failure)

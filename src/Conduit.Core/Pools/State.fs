@@ -131,6 +131,7 @@ module State =
             | PoolEvent.Added spec -> inPool name (fun before after -> ofBackend name before after spec.Id)
             | PoolEvent.Removed id
             | PoolEvent.WeightSet(id, _)
+            | PoolEvent.BackupSet(id, _)
             | PoolEvent.AdminSet(id, _)
             | PoolEvent.Checked(id, _)
             | PoolEvent.Traffic(id, _, _) -> inPool name (fun before after -> ofBackend name before after id)

@@ -15,16 +15,6 @@ type HeaderName = private HeaderName of string
 type HeaderValue = private HeaderValue of string
 
 [<RequireQualifiedAccess>]
-module Token =
-
-    /// Whether a text is a token of RFC 9110 section 5.6.2, as methods and the names of headers are.
-    let is (text: string) =
-        let isTokenChar c =
-            Char.IsAsciiLetterOrDigit c || "!#$%&'*+-.^_`|~".Contains(c: char)
-
-        text <> "" && Seq.forall isTokenChar text
-
-[<RequireQualifiedAccess>]
 module Method =
 
     let private standard =

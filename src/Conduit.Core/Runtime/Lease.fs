@@ -33,17 +33,17 @@ module Lease =
     /// A strategy that goes by requests in flight takes its place only if the count is still what the
     /// choice saw, and chooses again otherwise; so two requests at once never both take a place that
     /// was the lightest for only one of them.
-    let take (tried: Gauge list) (pool: PoolView) : Target voption =
+    let take (demand: Demand) (pool: PoolView) : Target voption =
         let mutable taken = ValueNone
         let mutable going = true
 
         while going do
             let turn = pool.Turn.Next()
 
-            match Balancer.pick turn tried pool with
+            match Balancer.pick turn demand pool with
             | ValueNone -> going <- false
             | ValueSome choice when not (Target.tryEnter choice.Target) ->
-                taken <- spare tried pool turn
+                taken <- spare demand.Tried pool turn
                 going <- false
             | ValueSome choice when choice.Seen < 0 ->
                 choice.Target.Gauge.Acquire()
@@ -57,6 +57,24 @@ module Lease =
                     Target.leave choice.Target
 
         taken
+
+    /// Whether an outcome tells that the backend does not do its work, or wants less of it.
+    let private isRefusal outcome =
+        match outcome with
+        | Outcome.Answered status -> status >= 500 || status = 429
+        | _ -> Outcome.countsAgainstBackend outcome
+
+    /// Tunnels last as long as their users like, and clients leave when they like; that says nothing of the
+    /// backend.
+    let private tellsPace outcome =
+        match outcome with
+        | Outcome.Answered status -> status <> 101
+        | _ -> Outcome.countsAgainstBackend outcome
+
+    /// IMPURE: notes how a try ended at an instant, and after how long, for the choices that go by time.
+    let observe (outcome: Outcome) now (elapsed: TimeSpan) (target: Target) =
+        if tellsPace outcome then
+            target.Gauge.Paced(now, elapsed, isRefusal outcome)
 
     /// IMPURE: gives the place back and notes how the try ended, and after how long. Posts to the agent a
     /// failure of the backend, the success that ends a streak of failures, and the success of a trial;

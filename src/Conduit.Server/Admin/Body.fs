@@ -91,6 +91,7 @@ module Body =
                 Id = id |> Option.defaultWith (fun () -> BackendId.ofUrl url)
                 Url = url
                 Weight = weight |> Option.defaultValue Weight.one
+                Backup = false
             }
         })
 

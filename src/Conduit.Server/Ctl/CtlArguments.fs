@@ -36,7 +36,8 @@ type WeightArgument =
     | [<MainCommand; ExactlyOnce>] Backend of ID: string * WEIGHT: string
 
     interface IArgParserTemplate with
-        member _.Usage = "the id of the backend, and its weight: 1 to 256."
+        member _.Usage =
+            "the id of the backend, and its weight: 0 to 256, 0 for no new traffic."
 
 [<RequireQualifiedAccess>]
 type AddArgument =
@@ -49,7 +50,7 @@ type AddArgument =
             match this with
             | Url _ -> "where the backend is: http://host:port[/base]."
             | Id _ -> "its id (host:port and the base path)."
-            | Weight _ -> "its weight, 1 to 256 (1)."
+            | Weight _ -> "its weight, 0 to 256 (1)."
 
 /// The flags of `conduit ctl`. Values are texts here, and read later, so that messages are ours.
 [<RequireQualifiedAccess>]

@@ -45,6 +45,10 @@ module FailedTry =
     let outcome (exchange: Exchange) (clientFault: exn option) (error: exn) =
         match error, clientFault with
         | _ when exchange.ClientGone -> Outcome.ClientGone
+        | _, Some(:? BadHttpRequestException as fault) when
+            fault.StatusCode = StatusCodes.Status413PayloadTooLarge
+            ->
+            Outcome.BodyTooLarge
         | _, Some(:? BadHttpRequestException as fault) -> Outcome.ClientInvalid fault.Message
         | :? OperationCanceledException, _ when exchange.Token.IsCancellationRequested ->
             match exchange.Phase with

@@ -1,7 +1,6 @@
 namespace Conduit.Server
 
 open System
-open System.Diagnostics
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
@@ -11,8 +10,12 @@ open Conduit
 type ProxyEnv = {
     Agent: Agent
     Forwarder: IForwarder
-    /// Whether `X-Forwarded-*` from clients is believed.
+    /// The clock of the agent's instants.
+    Now: unit -> Instant
+    /// Whether `X-Forwarded-*` from anybody is believed.
     TrustForwarded: unit -> bool
+    /// Those whose `X-Forwarded-*` is believed.
+    Proxies: unit -> AddressSet
     /// What answers a target on the traffic port itself, where the operator has asked for that.
     Local: string -> (HttpContext -> Task) option
     Log: Log
@@ -69,16 +72,28 @@ module Proxy =
                 let settings = pool.Source.Settings
                 retryAfter <- PoolSettings.retryAfter settings
 
-                match Lease.take tried pool with
+                let sent = env.Now()
+
+                let demand = {
+                    Now = sent
+                    Key = AffinityKey.ofRequest settings (env.Proxies()) http passage.Path
+                    Tried = tried
+                }
+
+                match Lease.take demand pool with
                 | ValueNone -> ()
                 | ValueSome target ->
-                    let sent = Stopwatch.GetTimestamp()
-
                     let timeouts = RouteTimeouts.over settings.Timeouts passage.Timeouts
                     let! result = env.Forwarder.Forward(exchange, target, timeouts, passage)
 
-                    Lease.settle env.Agent.Post result.Outcome (Stopwatch.GetElapsedTime sent) target
+                    let ended = env.Now()
+                    let elapsed = Instant.elapsed sent ended
+                    Lease.observe result.Outcome ended elapsed target
+                    Lease.settle env.Agent.Post result.Outcome elapsed target
                     last <- ValueSome(struct (target, result.Outcome))
+
+                    if result.Outcome = Outcome.BodyTooLarge then
+                        pool.Rejections.Add RejectReason.BodyTooLarge
 
                     let spent = {
                         Idempotent = Retry.isIdempotent http.Request.Method
@@ -105,6 +120,20 @@ module Proxy =
         match last with
         | ValueSome(struct (_, Outcome.Answered _)) -> ()
         | _ -> do! finish env exchange last retryAfter
+    }
+
+    /// Takes the request into its pool, or answers why not.
+    let private admit (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Task = task {
+        match Snapshot.pool passage.Pool env.Agent.Current with
+        | ValueNone -> do! balance env exchange passage
+        | ValueSome pool ->
+            match Admission.enter (env.Now()) (env.Proxies()) exchange.Http pool with
+            | ValueSome refused -> do! answer env exchange "-" refused.Text refused.Answer
+            | ValueNone ->
+                try
+                    do! balance env exchange passage
+                finally
+                    Admission.leave pool
     }
 
     /// HttpClient takes `get` for `GET`; a server need not.
@@ -144,8 +173,10 @@ module Proxy =
             match env.Local path with
             | Some handler -> handler http
             | None ->
-                match Passage.find (env.TrustForwarded()) http.Request path env.Agent.Current with
-                | ValueSome passage -> balance env exchange passage
+                let trust = env.TrustForwarded() || ClientAddress.isToldBy (env.Proxies()) http
+
+                match Passage.find trust http.Request path env.Agent.Current with
+                | ValueSome passage -> admit env exchange passage
                 | ValueNone -> answer env exchange "-" "no route" Answer.noRoute
 
     /// Serves one request. Throws nothing: a defect is logged and answered 500.

@@ -13,6 +13,8 @@ type Answer = {
     /// Whether the connection can carry no further request.
     Close: bool
     RetryAfter: TimeSpan option
+    /// Further header fields.
+    Fields: (string * string) list
 }
 
 [<RequireQualifiedAccess>]
@@ -23,6 +25,7 @@ module Answer =
         Text = text
         Close = false
         RetryAfter = None
+        Fields = []
     }
 
     /// No backend can take the request.
@@ -55,6 +58,34 @@ module Answer =
 
     let targetUnsupported = plain 501 "This form of request target is not supported"
 
+    /// The client is not among those that may use the pool.
+    let denied = plain 403 "Forbidden"
+
+    let bodyTooLarge = {
+        plain 413 "The request's body is too large" with
+            Close = true
+    }
+
+    /// The pool has as many requests in flight as it may have.
+    let busy = unavailable (TimeSpan.FromSeconds 1.0)
+
+    /// Seconds that last at least so long, and one at the least.
+    let seconds (wait: TimeSpan) = max 1 (int (ceil wait.TotalSeconds))
+
+    /// The fields are those of the Internet-Draft draft-ietf-httpapi-ratelimit-headers-10: `q` may come within
+    /// `w` seconds, `r` are left, and after `t` seconds there is more.
+    let rateLimited (limit: RateLimit) (wait: TimeSpan) =
+        let window = limit.Rate.Period * (float limit.Burst / float limit.Rate.Tokens)
+
+        {
+            plain 429 "Too many requests" with
+                RetryAfter = Some wait
+                Fields = [
+                    "RateLimit-Policy", $"\"default\";q={limit.Burst};w={seconds window}"
+                    "RateLimit", $"\"default\";r=0;t={seconds wait}"
+                ]
+        }
+
     let defect = plain 500 "Internal error"
 
     /// The answer to a failed try, while nothing has reached the client; nothing where there is nobody
@@ -68,6 +99,7 @@ module Answer =
                 plain 400 "Bad request" with
                     Close = true
             }
+        | Outcome.BodyTooLarge -> Some bodyTooLarge
         | Outcome.ClientStalled _ ->
             Some {
                 plain 408 "Request timeout" with
@@ -95,8 +127,11 @@ module Respond =
         response.Headers["X-Request-Id"] <- http.TraceIdentifier
 
         match answer.RetryAfter with
-        | Some wait -> response.Headers.RetryAfter <- string (max 1 (int (ceil wait.TotalSeconds)))
+        | Some wait -> response.Headers.RetryAfter <- string (Answer.seconds wait)
         | None -> ()
+
+        for name, value in answer.Fields do
+            response.Headers[name] <- value
 
         if answer.Close || exchange.Lifetime.IsDraining then
             response.Headers.Connection <- "close"

@@ -97,7 +97,9 @@ module internal Parts =
         Proxy.serve {
             Agent = parts.Agent
             Forwarder = parts.Forwarder
+            Now = now
             TrustForwarded = fun () -> configuration.Current.TrustForwarded
+            Proxies = fun () -> configuration.Current.TrustedProxies
             Local =
                 fun target ->
                     match configuration.Current.StatsPath with

@@ -16,6 +16,7 @@ type Settings = {
     DrainTimeout: TimeSpan
     StatsPath: string option
     TrustForwarded: bool
+    TrustedProxies: AddressSet
 }
 
 /// A balancer under test.
@@ -76,24 +77,25 @@ module Balancers =
         Admin = None
         Backends = backends |> List.map spec
         Pool = {
-            Strategy = Strategy.RoundRobin
-            Check = {
-                Probe = Probe.Tcp
-                Interval = TimeSpan.FromHours 1.0
-                Timeout = TimeSpan.FromSeconds 5.0
-                Thresholds = { Rise = 1; Fall = 1000 }
-            }
-            Retries = 3
-            Timeouts = {
-                Connect = TimeSpan.FromSeconds 5.0
-                Response = Eventually.patience
-                Idle = Eventually.patience
-            }
-            Breaker = None
+            PoolSettings.defaults with
+                Strategy = Strategy.RoundRobin
+                Check = {
+                    Probe = Probe.Tcp
+                    Interval = TimeSpan.FromHours 1.0
+                    Timeout = TimeSpan.FromSeconds 5.0
+                    Thresholds = { Rise = 1; Fall = 1000 }
+                }
+                Retries = 3
+                Timeouts = {
+                    Connect = TimeSpan.FromSeconds 5.0
+                    Response = Eventually.patience
+                    Idle = Eventually.patience
+                }
         }
         DrainTimeout = TimeSpan.Zero
         StatsPath = None
         TrustForwarded = false
+        TrustedProxies = AddressSet.empty
     }
 
     let private config (settings: Settings) : Config = {
@@ -110,6 +112,7 @@ module Balancers =
         DrainTimeout = settings.DrainTimeout
         StatsPath = settings.StatsPath
         TrustForwarded = settings.TrustForwarded
+        TrustedProxies = settings.TrustedProxies
         LogFormat = LogFormat.Text
         LogLevel = LogLevel.Debug
         NotYet = []

@@ -18,6 +18,8 @@ module ConfigKey =
         | "backends[]"
         | "pools.NAME.backends[]" -> [ "url", "\"http://10.0.0.1:8081\"" ]
         | "routes[]" -> [ "pool", "\"default\"" ]
+        | "rate_limit"
+        | "pools.NAME.rate_limit" -> [ "rate", "10" ]
         // With a token any address will do.
         | "admin" -> [ "token", "\"0123456789abcdef\"" ]
         | _ -> []
