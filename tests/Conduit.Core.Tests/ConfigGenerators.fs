@@ -234,12 +234,56 @@ module ConfigGenerators =
             }
     }
 
+    let private files = gen {
+        let! number = Gen.choose (0, 9)
+        let! hasKey = Gen.elements [ true; false ]
+        let! hosts = Gen.subListOf [ $"a{number}.example"; $"*.b{number}.example" ]
+
+        return {
+            CertFile = $"certs/{number}.pem"
+            KeyFile = if hasKey then Some $"certs/{number}.key" else None
+            Password = None
+            Hosts = List.ofSeq hosts |> List.choose (HostPattern.parse "test" >> Result.toOption)
+        }
+    }
+
+    let private tls = gen {
+        let! certificates = Gen.nonEmptyListOf files
+        let! interval = duration (TimeSpan.FromMilliseconds 50.0)
+        let! versions = Gen.subListOf (List.map snd TlsVersion.names)
+        let! suites = Gen.subListOf CipherSuite.known
+
+        let! clients =
+            Gen.elements [
+                ClientCertificates.NotAsked
+                ClientCertificates.Optional "certs/a.pem"
+                ClientCertificates.Required "certs/b.pem"
+            ]
+
+        let! redirect = Gen.optionOf port
+        let! hsts = Gen.optionOf (Gen.choose (1, 100_000_000))
+        let versions = TlsVersion.Tls12 :: List.ofSeq versions
+
+        return {
+            // No host may stand at two certificates.
+            Certificates = certificates |> List.distinctBy _.CertFile
+            ReloadInterval = interval
+            MinVersion = List.min versions
+            MaxVersion = List.max versions
+            CipherSuites = List.ofSeq suites
+            ClientCertificates = clients
+            RedirectPort = redirect
+            Hsts = hsts
+        }
+    }
+
     let private config = gen {
         let! address = Gen.elements addresses
         let! port = port
         let! admin = Gen.frequency [ 1, Gen.constant None; 3, admin ]
         let! pools = pools
         let! drain = duration TimeSpan.Zero
+        let! tls = Gen.optionOf tls
         let! stats = Gen.optionOf path
         let! trust = Gen.elements [ true; false ]
         let! proxies = networks
@@ -250,6 +294,7 @@ module ConfigGenerators =
 
         return {
             Listen = IPEndPoint(address, port)
+            Tls = tls
             Admin = admin
             Pools = pools
             Routes = []

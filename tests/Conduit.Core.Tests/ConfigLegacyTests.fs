@@ -232,19 +232,3 @@ let ``what is switched off is accepted`` () =
         ]
 
     Assert.Empty (ConfigDocuments.right document).NotYet
-
-[<Fact>]
-let ``TLS that is asked for is refused in every shape`` () =
-    for key in [ "listen"; "server" ] do
-        let document =
-            Doc.Section [
-                key, Doc.Section [ "tls", Doc.Section [ "enabled", value "true" ] ]
-                ConfigDocuments.backends
-            ]
-
-        Assert.Equal<string list>(
-            [
-                $"conduit.yaml:3:5: {key}.tls: TLS is not there yet; set enabled to false, or remove the section"
-            ],
-            ConfigDocuments.faults document
-        )

@@ -18,6 +18,7 @@ let ``a list of backends is enough, and all else has its default`` () =
     Assert.Equal(
         {
             Listen = IPEndPoint(IPAddress.Any, 3030)
+            Tls = None
             Admin =
                 Some {
                     EndPoint = IPEndPoint(IPAddress.Loopback, 8090)
@@ -118,6 +119,7 @@ let private addresses texts =
 let ``Conduit's own shape says everything`` () =
     let expected = {
         Listen = IPEndPoint(IPAddress.Parse "10.0.0.9", 8080)
+        Tls = None
         Admin =
             Some {
                 EndPoint = IPEndPoint(IPAddress.Any, 9000)

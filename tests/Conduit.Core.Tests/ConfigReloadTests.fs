@@ -218,6 +218,7 @@ let ``routes are told by name, and their order is no change`` () =
 /// One configuration with a part of another.
 let private mixtures (before: Config) (after: Config) = [
     { before with Listen = after.Listen }
+    { before with Tls = after.Tls }
     { before with Admin = after.Admin }
     {
         before with

@@ -46,6 +46,7 @@ module ConfigSchemaValueTests =
         "TLS12"
         "tls13"
         "SSL3"
+        "none"
         "round-robin"
         "least-connection"
         "p2c"

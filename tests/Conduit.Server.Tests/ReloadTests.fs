@@ -122,7 +122,7 @@ let private operate (text: string) (test: Operated -> Task) : Task = task {
     }
 
     match! LoadBalancer.Run(source, withAdmin, log.Factory) with
-    | Error fault -> failwith (Fault.render fault)
+    | Error failure -> failwith (Balancers.reason failure)
     | Ok balancer ->
         use! running = Task.FromResult(Running(balancer, log))
         use operated = new Operated(directory, running)

@@ -9,7 +9,7 @@ open Conduit.Server
 
 [<Fact>]
 let ``A body that is asked for after its request is over is left where it is`` () = task {
-    let exchange = Exchange(Lifetime(), Deadlines.Shared)
+    let exchange = Exchange(Lifetime(), Deadlines.Shared, (fun () -> null))
     let features = FeatureCollection()
     use source = new MemoryStream "hello"B
     features.Set<IHttpRequestFeature>(HttpRequestFeature(Body = source))

@@ -3,44 +3,6 @@ namespace Conduit
 open System
 open System.Net
 
-/// A text that must not be shown: logs and printed configurations get its mask.
-[<Struct; CustomEquality; NoComparison; StructuredFormatDisplay("********")>]
-type Secret =
-    private
-    | Secret of string
-
-    /// The text itself, for comparing and nothing else.
-    member this.Reveal() =
-        let (Secret text) = this
-        text
-
-    override _.ToString() = "********"
-
-    override this.Equals other =
-        match other with
-        | :? Secret as that -> this.Reveal() = that.Reveal()
-        | _ -> false
-
-    override this.GetHashCode() = this.Reveal().GetHashCode()
-
-[<RequireQualifiedAccess>]
-module Secret =
-
-    /// The fewest characters that a token may have.
-    let shortestToken = 16
-
-    /// A token of at least 16 characters that a header can carry. The fault never shows the text.
-    let token where (text: string) : Result<Secret, Fault> =
-        let remedy =
-            $"use at least {shortestToken} letters, digits or punctuation marks, as `openssl rand -hex 32` makes them"
-
-        if text.Length < shortestToken then
-            Error(Fault.create where $"the token is shorter than {shortestToken} bytes" remedy)
-        elif text |> Seq.exists (fun c -> c <= ' ' || c > '~') then
-            Error(Fault.create where "the token has a character that a header cannot carry" remedy)
-        else
-            Ok(Secret text)
-
 [<RequireQualifiedAccess>]
 type LogFormat =
     | Text
@@ -75,6 +37,8 @@ type PoolConfig = {
 /// All that a running balancer goes by; every value in it is valid.
 type Config = {
     Listen: IPEndPoint
+    /// TLS on the traffic port.
+    Tls: TlsConfig option
     Admin: AdminConfig option
     /// At least one, with different names.
     Pools: PoolConfig list

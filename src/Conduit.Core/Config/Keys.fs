@@ -11,11 +11,19 @@ module Keys =
         "enabled"
         "cert_file"
         "key_file"
+        "password"
+        "certificates"
         "reload_interval"
         "min_version"
         "max_version"
         "cipher_suites"
+        "client_certificates"
+        "client_ca_file"
+        "redirect_port"
+        "hsts"
     ]
+
+    let certificate = [ "hosts"; "cert_file"; "key_file"; "password" ]
 
     let admin = [ "host"; "port"; "token"; "hosts"; "read_only" ]
 
@@ -131,8 +139,10 @@ module Keys =
         "", root @ pool
         "listen", listener
         "listen.tls", tls
+        "listen.tls.certificates[]", certificate
         "server", listener
         "server.tls", tls
+        "server.tls.certificates[]", certificate
         "admin", admin
         "sticky_session", stickySession
         "metrics", metrics

@@ -14,9 +14,6 @@ module Pending =
     let private count: ReadText<unit> = some (Scalars.whole 1 System.Int32.MaxValue)
     let private text: ReadText<unit> = some Scalars.string
 
-    let private tlsVersion: ReadText<unit> =
-        Scalars.oneOf [ "tls10", (); "tls11", (); "tls12", (); "tls13", () ]
-
     /// Checks the single values of a section.
     let private check (values: (string * ReadText<unit>) list) place : Validation<unit, Fault> =
         values
@@ -100,42 +97,3 @@ module Pending =
                     |> List.collect (fun found -> notYet found "back-off between retries")
             })
             []
-
-    /// TLS that is asked for and not there is an error whatever the file: nobody wants it to be missing
-    /// unseen.
-    let tls place : Validation<unit, Fault> =
-        let values = [
-            "cert_file", text
-            "key_file", text
-            "reload_interval", duration
-            "min_version", tlsVersion
-            "max_version", tlsVersion
-        ]
-
-        place
-        |> Place.section
-            "tls"
-            (fun section -> validation {
-                let! () = Place.onlyKnown Keys.tls section
-                and! () = check values section
-
-                and! _ =
-                    Place.items "cipher_suites" section
-                    |> Result.bind (List.traverseValidationA (Place.read text))
-
-                and! on = Place.value "enabled" Scalars.boolean false section
-
-                let! () =
-                    if on then
-                        Error [
-                            Place.fault
-                                section
-                                "TLS is not there yet"
-                                "set enabled to false, or remove the section"
-                        ]
-                    else
-                        Ok()
-
-                return ()
-            })
-            ()

@@ -4,68 +4,74 @@ open System
 open System.Net
 open FsToolkit.ErrorHandling
 
+/// What one of the names of the traffic port's section says.
+type private Listening = {
+    Host: IPAddress option
+    Port: int option
+    Tls: TlsConfig option
+}
+
 /// Reads a whole configuration: Conduit's own shape and the three that existing systems use, which are
 /// subsets of it under a few other names.
 [<RequireQualifiedAccess>]
 module ReadConfig =
 
+    let private nowhere = { Host = None; Port = None; Tls = None }
+
     /// `listen` or `server`: `host`, `port` and `tls`, or a text such as `:3332`.
-    let private listener key (root: Place) : Validation<IPAddress option * int option, Fault> =
+    let private listener readSecret key (root: Place) : Validation<Listening, Fault> =
         match Place.tryFind key root with
-        | None -> Ok(None, None)
+        | None -> Ok nowhere
         | Some place ->
             match place.Node.Value with
             | NodeValue.Scalar _ ->
                 place
                 |> Place.read Scalars.listen
-                |> Validation.map (fun (host, port) -> host, Some port)
+                |> Validation.map (fun (host, port) -> {
+                    nowhere with
+                        Host = host
+                        Port = Some port
+                })
             | _ -> validation {
                 let! () = Place.onlyKnown Keys.listener place
                 and! host = place |> Place.optional "host" Scalars.address
                 and! port = place |> Place.optional "port" Scalars.port
-                and! () = Pending.tls place
-                return host, port
+                and! tls = place |> Place.section "tls" (ReadTls.read readSecret) None
+
+                return { Host = host; Port = port; Tls = tls }
               }
 
-    let private listen (root: Place) : Validation<IPEndPoint, Fault> = validation {
-        let! host, port = listener "listen" root
-        and! serverHost, serverPort = listener "server" root
-        and! goStyle = root |> Place.optional "lb_port" Scalars.listen
-        and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
+    let private listen readSecret (root: Place) : Validation<IPEndPoint * TlsConfig option, Fault> =
+        validation {
+            let! listen = listener readSecret "listen" root
+            and! server = listener readSecret "server" root
+            and! goStyle = root |> Place.optional "lb_port" Scalars.listen
+            and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
 
-        let goHost, goPort =
-            goStyle |> Option.map fst |> Option.flatten, goStyle |> Option.map snd
+            let go =
+                match goStyle with
+                | Some(host, port) -> {
+                    nowhere with
+                        Host = host
+                        Port = Some port
+                  }
+                | None -> nowhere
 
-        return
-            IPEndPoint(
-                host
-                |> Option.orElse serverHost
-                |> Option.orElse goHost
-                |> Option.defaultValue IPAddress.Any,
-                port
-                |> Option.orElse serverPort
-                |> Option.orElse goPort
-                |> Option.defaultValue Config.defaultPort
-            )
-    }
+            let all = [ listen; server; go ]
 
-    let private token (readSecret: string -> Result<string, string>) : ReadText<Secret> =
-        fun where text ->
-            let revealed =
-                if text.StartsWith "file:" then
-                    readSecret (text.Substring 5)
-                    |> Result.mapError (fun why -> Fault.create where why "name a file that can be read")
-                    |> Result.map _.TrimEnd('\r', '\n')
-                else
-                    Ok text
-
-            revealed |> Result.bind (Secret.token where)
+            return
+                IPEndPoint(
+                    all |> List.tryPick _.Host |> Option.defaultValue IPAddress.Any,
+                    all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
+                ),
+                all |> List.tryPick _.Tls
+        }
 
     let private adminOf readSecret (place: Place) : Validation<AdminConfig option, Fault> = validation {
         let! () = Place.onlyKnown Keys.admin place
         and! host = place |> Place.optional "host" Scalars.address
         and! port = place |> Place.optional "port" (Scalars.whole 0 65535)
-        and! token = place |> Place.optional "token" (token readSecret)
+        and! token = place |> Place.optional "token" (Secret.read readSecret Secret.token)
 
         and! hosts =
             Place.items "hosts" place
@@ -256,7 +262,7 @@ module ReadConfig =
 
         validation {
             let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
-            and! listen = listen root
+            and! listen, tls = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
             and! pools = pools root
 
@@ -272,6 +278,7 @@ module ReadConfig =
 
             return {
                 Listen = listen
+                Tls = tls
                 Admin = admin
                 Pools = pools
                 Routes = routes

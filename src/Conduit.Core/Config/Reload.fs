@@ -187,6 +187,11 @@ module Reload =
     let private settings (before: Config) (after: Config) = [
         if before.Listen <> after.Listen then
             $"listen: {after.Listen}"
+        if before.Tls <> after.Tls then
+            match after.Tls with
+            | Some _ when before.Tls.IsSome -> "listen.tls changed"
+            | Some _ -> "listen.tls: on"
+            | None -> "listen.tls: off"
         if before.DrainTimeout <> after.DrainTimeout then
             $"drain_timeout: {Duration.format after.DrainTimeout}"
         if before.StatsPath <> after.StatsPath then

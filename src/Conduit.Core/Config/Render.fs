@@ -27,6 +27,43 @@ module Render =
     let private boolean value =
         scalar (if value then "true" else "false")
 
+    let private certificate (files: CertificateFiles) = [
+        "cert_file", scalar files.CertFile
+        match files.KeyFile with
+        | Some file -> "key_file", scalar file
+        | None -> ()
+        match files.Password with
+        | Some password -> "password", scalar (string password)
+        | None -> ()
+        if not files.Hosts.IsEmpty then
+            "hosts", list [ for host in files.Hosts -> scalar (string host) ]
+    ]
+
+    let private tls (tls: TlsConfig) =
+        section [
+            "enabled", boolean true
+            "certificates", list [ for files in tls.Certificates -> section (certificate files) ]
+            "reload_interval", duration tls.ReloadInterval
+            "min_version", scalar (TlsVersion.name tls.MinVersion)
+            "max_version", scalar (TlsVersion.name tls.MaxVersion)
+            if not tls.CipherSuites.IsEmpty then
+                "cipher_suites", list (List.map scalar tls.CipherSuites)
+            match tls.ClientCertificates with
+            | ClientCertificates.NotAsked -> "client_certificates", scalar "none"
+            | ClientCertificates.Optional caFile ->
+                "client_certificates", scalar "optional"
+                "client_ca_file", scalar caFile
+            | ClientCertificates.Required caFile ->
+                "client_certificates", scalar "required"
+                "client_ca_file", scalar caFile
+            match tls.RedirectPort with
+            | Some port -> "redirect_port", scalar (string port)
+            | None -> ()
+            match tls.Hsts with
+            | Some seconds -> "hsts", scalar (string seconds)
+            | None -> ()
+        ]
+
     let private backend (spec: BackendSpec) =
         section [
             "id", scalar (BackendId.value spec.Id)
@@ -210,6 +247,9 @@ module Render =
             section [
                 "host", scalar (string config.Listen.Address)
                 "port", scalar (string config.Listen.Port)
+                match config.Tls with
+                | Some settings -> "tls", tls settings
+                | None -> ()
             ]
             "admin", admin config.Admin
             "drain_timeout", duration config.DrainTimeout

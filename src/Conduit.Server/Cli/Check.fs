@@ -13,10 +13,17 @@ module Check =
             List.iter (printfn "%s") lines
             0
 
+    /// The configuration, with the files that it names looked at too.
+    let private load source =
+        ConfigSource.load source
+        |> Result.bind (fun loaded ->
+            Entry.read (System.TimeProvider.System.GetUtcNow()) loaded.Config
+            |> Result.map (fun _ -> loaded))
+
     /// Prints every fault and gives 1; or `ok`, the effective configuration, or the way of a request,
     /// and gives 0. What is asked for and has no effect yet is told on standard error.
     let run (source: ConfigSource) print (request: string option) =
-        match ConfigSource.load source, request with
+        match load source, request with
         | Error faults, _ -> Complaint.settings faults
         | Ok loaded, Some request -> explain loaded.Config request
         | Ok loaded, None ->

@@ -24,7 +24,7 @@ type ConfigurationPorts = {
 
 /// Brings the traffic port of another configuration into being, before anything else changes; gives
 /// what then ends the old one. A fault leaves everything as it was.
-type MoveListener = Config -> Task<Result<unit -> unit, Fault>>
+type MoveListener = Config -> Task<Result<unit -> unit, Fault list>>
 
 /// IMPURE: keeps the configuration in force, and replaces it.
 [<Sealed>]
@@ -142,7 +142,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
                 let events = newsOf standing loaded
 
                 match! move loaded.Config with
-                | Error fault -> return refuse [ fault ]
+                | Error faults -> return refuse faults
                 | Ok endOldListener -> return! apply loaded events endOldListener
         finally
             writing.Release() |> ignore

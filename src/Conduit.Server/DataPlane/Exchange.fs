@@ -17,10 +17,10 @@ type Phase =
     | ReadingBackend = 3
     | WritingClient = 4
 
-/// IMPURE: what one client connection needs to serve its requests one after another. Kestrel keeps it
-/// with the connection, so a request costs no new context, timer, token or address text.
+/// IMPURE: what one client connection, or one stream of HTTP/2, needs to serve its requests one after
+/// another. Kestrel keeps it with them, so a request costs no new context, timer, token or address text.
 [<Sealed>]
-type Exchange(lifetime: Lifetime, deadlines: Deadlines) as this =
+type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | null) as this =
 
     let http = DefaultHttpContext()
     /// Held where a try ends and where it is ended from outside, so that the next one is never hit.
@@ -31,6 +31,9 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines) as this =
     let mutable idle = 0L
     let mutable connection: BackendConnection | null = null
     let mutable isWatched = false
+    /// Streams come and go while their connection stays: what a request watches ends with it.
+    let mutable isStream = false
+    let mutable leaving = Unchecked.defaultof<CancellationTokenRegistration>
     let mutable clientAddress: IPAddress | null = null
     let mutable clientText = ""
 
@@ -67,12 +70,31 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines) as this =
         if not isWatched then
             isWatched <- true
             deadlines.Watch this
+            isStream <- HttpProtocol.IsHttp2 http.Request.Protocol
 
-            match features.Get<IConnectionLifetimeFeature>() with
-            | null -> ()
-            | feature -> feature.ConnectionClosed.UnsafeRegister(clientLeft, null) |> ignore
+            if isStream then
+                clientGone <- false
+                leaving <- http.RequestAborted.UnsafeRegister(clientLeft, null)
+            else
+                match features.Get<IConnectionLifetimeFeature>() with
+                | null -> ()
+                | feature -> feature.ConnectionClosed.UnsafeRegister(clientLeft, null) |> ignore
 
-    member _.End() = http.Uninitialize()
+    member _.End() =
+        if isStream then
+            // After this the client that left is not that of the next request.
+            leaving.Dispose()
+            deadlines.Forget this
+            isWatched <- false
+
+        http.Uninitialize()
+
+    /// Whether the request is one of several on its connection, which none of them may end.
+    member _.IsStream = isStream
+
+    /// What the response says in `Strict-Transport-Security`; null for nothing.
+    member _.StrictTransport: string | null =
+        if http.Request.IsHttps then hsts () else null
 
     /// Cancelled when the client leaves or the time of the current phase is over.
     member _.Token = source.Token

@@ -9,12 +9,18 @@ type Lifetime() =
     let mutable active = 0
     let mutable connections = 0
     let mutable lastEnd = 0L
+    let begun = new CancellationTokenSource()
 
     [<VolatileField>]
     let mutable draining = false
 
     member _.IsDraining = draining
-    member _.Drain() = draining <- true
+    /// Cancelled when the drain begins, for connections that must be told of it at once.
+    member _.Draining = begun.Token
+
+    member _.Drain() =
+        draining <- true
+        begun.Cancel()
 
     /// Requests that have begun and not ended.
     member _.Active = Volatile.Read &active

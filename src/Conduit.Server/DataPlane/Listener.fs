@@ -8,7 +8,9 @@ open System.Net.Sockets
 open System.Text
 open System.Threading
 open System.Threading.Tasks
+open Microsoft.AspNetCore.Builder
 open Microsoft.AspNetCore.Connections
+open Microsoft.AspNetCore.Hosting
 open Microsoft.AspNetCore.Hosting.Server
 open Microsoft.AspNetCore.Http.Features
 open Microsoft.AspNetCore.Server.Kestrel.Core
@@ -17,9 +19,10 @@ open Microsoft.Extensions.DependencyInjection
 open Microsoft.Extensions.Logging
 open Microsoft.Extensions.Options
 
-/// Requests straight from Kestrel: no host, no middleware. The exchange stays with the connection.
+/// Requests straight from Kestrel: no host, no middleware. The exchange stays with the connection, and with
+/// HTTP/2 with the stream, of which Kestrel uses one after the other.
 [<Sealed>]
-type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime) =
+type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, hsts: unit -> string | null) =
     interface IHttpApplication<Exchange> with
         member _.CreateContext features =
             let exchange =
@@ -27,11 +30,11 @@ type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime) =
                 | :? Microsoft.AspNetCore.Hosting.Server.Abstractions.IHostContextContainer<Exchange> as kept ->
                     match kept.HostContext with
                     | null ->
-                        let made = Exchange(lifetime, Deadlines.Shared)
+                        let made = Exchange(lifetime, Deadlines.Shared, hsts)
                         kept.HostContext <- made
                         made
                     | exchange -> exchange
-                | _ -> Exchange(lifetime, Deadlines.Shared)
+                | _ -> Exchange(lifetime, Deadlines.Shared, hsts)
 
             exchange.Begin features
             exchange
@@ -80,15 +83,20 @@ type private Transport(loggers: ILoggerFactory) =
         member _.BindAsync(endPoint, cancellation) =
             ValueTask<IConnectionListener>(
                 task {
-                    let! listener = inner.BindAsync(endPoint, cancellation)
-                    bound.Add listener
-                    return listener
+                    match endPoint with
+                    | :? InnerEndPoint as inside -> return InnerListener inside :> IConnectionListener
+                    | endPoint ->
+                        let! listener = inner.BindAsync(endPoint, cancellation)
+                        bound.Add listener
+                        return listener
                 }
             )
 
 /// A traffic port.
 [<Sealed>]
-type Listener private (server: KestrelServer, transport: Transport, lifetime: Lifetime, endPoint: IPEndPoint)
+type Listener
+    private
+    (server: KestrelServer, transport: Transport, lifetime: Lifetime, entrance: Entrance, endPoint: IPEndPoint)
     =
 
     /// While the port drains, connections without a request stay open this long after the last answer:
@@ -105,7 +113,7 @@ type Listener private (server: KestrelServer, transport: Transport, lifetime: Li
                 lifetime.Disconnected()
         })
 
-    static let options (endPoint: IPEndPoint) (lifetime: Lifetime) services =
+    static let options (endPoint: IPEndPoint) (lifetime: Lifetime) (entrance: Entrance) services =
         let options =
             KestrelServerOptions(AddServerHeader = false, ApplicationServices = services)
 
@@ -116,11 +124,15 @@ type Listener private (server: KestrelServer, transport: Transport, lifetime: Li
         options.RequestHeaderEncodingSelector <- fun _ -> Encoding.Latin1
         options.ResponseHeaderEncodingSelector <- fun _ -> Encoding.Latin1
 
+        Http2Limits.set options.Limits.Http2
+        let pipelines = Pipelines(entrance, lifetime)
+        pipelines.AddInner options
+
         options.Listen(
             endPoint,
             fun listen ->
                 listen.Protocols <- HttpProtocols.Http1
-                listen.Use(counted lifetime) |> ignore
+                listen.Use(counted lifetime).Use(pipelines.Enter) |> ignore
         )
 
         options
@@ -129,30 +141,41 @@ type Listener private (server: KestrelServer, transport: Transport, lifetime: Li
     member _.EndPoint = endPoint
 
     /// Where clients reach it.
-    member _.Url = $"http://{endPoint}"
+    member _.Url =
+        if entrance.Current.Tls.IsSome then
+            $"https://{endPoint}"
+        else
+            $"http://{endPoint}"
 
     /// Requests that have begun and not ended.
     member _.Active = lifetime.Active
 
     /// Binds and begins to serve.
-    static member Start(endPoint: IPEndPoint, serve, loggers: ILoggerFactory) : Task<Listener> = task {
+    static member Start
+        (endPoint: IPEndPoint, entrance: Entrance, serve, loggers: ILoggerFactory)
+        : Task<Listener> = task {
+        // Only for the services that Kestrel's TLS asks for; nothing is hosted.
+        let builder = WebApplication.CreateEmptyBuilder(WebApplicationOptions())
+        builder.WebHost.UseKestrelCore() |> ignore
+
         let services =
-            ServiceCollection().AddSingleton<ILoggerFactory>(loggers).BuildServiceProvider()
+            builder.Services.AddSingleton<ILoggerFactory>(loggers).BuildServiceProvider()
 
         let transport = Transport loggers
         let lifetime = Lifetime()
 
         let server =
-            new KestrelServer(Options.Create(options endPoint lifetime services), transport, loggers)
+            new KestrelServer(Options.Create(options endPoint lifetime entrance services), transport, loggers)
 
-        do! server.StartAsync(ProxyApplication(serve, lifetime), CancellationToken.None)
+        let hsts () = entrance.Current.Hsts
+        do! server.StartAsync(ProxyApplication(serve, lifetime, hsts), CancellationToken.None)
 
         let bound =
             match transport.EndPoints with
             | (:? IPEndPoint as bound) :: _ -> bound
             | _ -> endPoint
 
-        return new Listener(server, transport, lifetime, bound)
+        return new Listener(server, transport, lifetime, entrance, bound)
     }
 
     /// 1 the listening socket closes  2 connections close after their next answer  3 those without a

@@ -86,6 +86,9 @@ module Answer =
                 ]
         }
 
+    /// A request for https that says neither which host nor which path it wants.
+    let noRedirect = plain 400 "Bad request"
+
     let defect = plain 500 "Internal error"
 
     /// The answer to a failed try, while nothing has reached the client; nothing where there is nobody
@@ -133,7 +136,9 @@ module Respond =
         for name, value in answer.Fields do
             response.Headers[name] <- value
 
-        if answer.Close || exchange.Lifetime.IsDraining then
+        ResponseHead.secure exchange
+
+        if (answer.Close || exchange.Lifetime.IsDraining) && not exchange.IsStream then
             response.Headers.Connection <- "close"
 
         let body =

@@ -48,6 +48,16 @@ module ResponseHead =
             | null -> ()
             | feature -> feature.ReasonPhrase <- reason
 
+    /// Lets browsers ask for https only, where the operator wants that and the backend has not said so itself.
+    let secure (exchange: Exchange) =
+        match exchange.StrictTransport with
+        | null -> ()
+        | value ->
+            let headers = exchange.Http.Response.Headers
+
+            if headers.StrictTransportSecurity.Count = 0 then
+                headers.StrictTransportSecurity <- StringValues value
+
     /// What a route's edits and the drain of the port make of the head.
     let finish (exchange: Exchange) (edits: HeaderEdit list) =
         let response = exchange.Http.Response
@@ -58,7 +68,9 @@ module ResponseHead =
                 response.Headers[HeaderName.value name] <- StringValues(HeaderValue.value value)
             | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
 
-        if exchange.Lifetime.IsDraining then
+        secure exchange
+
+        if exchange.Lifetime.IsDraining && not exchange.IsStream then
             response.Headers.Connection <- "close"
 
     /// Sets status, reason and headers of the client's response. A response has no body when its

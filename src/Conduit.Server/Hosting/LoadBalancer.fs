@@ -58,28 +58,38 @@ type LoadBalancer
     }
 
     /// The ports first, and only when there are both what watches and asks others.
-    static let openPorts (parts: Parts) source (loaded: LoadedConfig) : Task<Result<LoadBalancer, Fault>> =
-        task {
-            let configuration = Reloading.configuration parts source loaded
-            let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
-            let serve = Parts.serve parts configuration stats
+    static let openPorts
+        (parts: Parts)
+        source
+        (loaded: LoadedConfig)
+        entrance
+        : Task<Result<LoadBalancer, Fault>> = task {
+        let configuration = Reloading.configuration parts source loaded
+        let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
+        let serve = Parts.serve parts configuration stats
 
-            match! TrafficPort.Open(loaded.Config.Listen, serve, parts.Log) with
-            | Error fault -> return Error fault
-            | Ok port ->
-                let reload = Reloading.reload parts configuration port
+        match! TrafficPort.Open(loaded.Config, entrance, serve, parts.Log) with
+        | Error fault -> return Error fault
+        | Ok port ->
+            let reload = Reloading.reload parts configuration port
 
-                match! startAdmin loaded.Config (controlPorts parts configuration stats reload) parts.Log with
-                | Error fault ->
-                    let! _ = port.Drain TimeSpan.Zero
-                    return Error fault
-                | Ok admin ->
-                    parts.Log.Listening port.Url
-                    parts.Prober.Begin()
-                    let watching = Reloading.watch parts source configuration reload
-                    let background = Task.WhenAll(watching, Parts.takeFigures parts)
-                    return Ok(LoadBalancer(parts, configuration, port, admin, reload, background))
-        }
+            match! startAdmin loaded.Config (controlPorts parts configuration stats reload) parts.Log with
+            | Error fault ->
+                let! _ = port.Drain TimeSpan.Zero
+                return Error fault
+            | Ok admin ->
+                parts.Log.Listening port.Url
+                parts.Prober.Begin()
+
+                let background =
+                    Task.WhenAll(
+                        Reloading.watch parts source configuration reload,
+                        Reloading.watchCertificates parts entrance,
+                        Parts.takeFigures parts
+                    )
+
+                return Ok(LoadBalancer(parts, configuration, port, admin, reload, background))
+    }
 
     /// The traffic port's URL.
     member _.Url = port.Url
@@ -95,15 +105,23 @@ type LoadBalancer
     /// Reads the configuration again, as on SIGHUP. How it went is in the log.
     member _.Reload() : Task = Reloading.inBackground parts reload
 
-    /// Starts all parts with a configuration that was read from `source`. The fault says which port cannot
-    /// be had; nothing is left running then.
+    /// Starts all parts with a configuration that was read from `source`. The failure says which port cannot
+    /// be had, or which file not be served from; nothing is left running then.
     static member Run
         (source: ConfigSource, loaded: LoadedConfig, loggers)
-        : Task<Result<LoadBalancer, Fault>> = task {
+        : Task<Result<LoadBalancer, StartFailure>> = task {
         let parts = Parts.start loggers
         loaded.Config.NotYet |> List.iter parts.Log.NotYet
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)
-        let! opened = openPorts parts source loaded
+
+        let! opened = task {
+            match Entry.read (TimeProvider.System.GetUtcNow()) loaded.Config with
+            | Error faults -> return Error(StartFailure.Configuration faults)
+            | Ok entry ->
+                let entrance = Entrance(TimeProvider.System, parts.Log, entry)
+                let! opened = openPorts parts source loaded entrance
+                return opened |> Result.mapError StartFailure.Port
+        }
 
         if opened.IsError then
             Parts.dispose parts
@@ -125,8 +143,7 @@ type LoadBalancer
                 loggers
                 |> Option.defaultWith (fun () -> Logging.factory config.LogFormat config.LogLevel)
 
-            let! started = LoadBalancer.Run(source, loaded, loggers)
-            return started |> Result.mapError StartFailure.Port
+            return! LoadBalancer.Run(source, loaded, loggers)
     }
 
     /// Readiness turns to draining, the traffic port and those before it drain, and all parts end. Gives

@@ -133,6 +133,34 @@ type Log(factory: ILoggerFactory) =
             "Circuit breaker: {Url} [{State}] {Reason}"
         )
 
+    static let certificateServed =
+        LoggerMessage.Define<string, string, DateTimeOffset>(
+            LogLevel.Information,
+            EventId 40,
+            "Certificate {File} is served for {Hosts} until {NotAfter}"
+        )
+
+    static let certificateUnrooted =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 41,
+            "Certificate {File} leads to no root that is known here: clients that lack one between will refuse it"
+        )
+
+    static let certificateRefused =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 42,
+            "Certificate {File} stays as it is: {Reason}"
+        )
+
+    static let certificateExpires =
+        LoggerMessage.Define<string, DateTimeOffset>(
+            LogLevel.Warning,
+            EventId 43,
+            "Certificate {File} expires at {NotAfter}"
+        )
+
     static let admin state =
         match state with
         | AdminState.Ready -> "ready"
@@ -203,6 +231,19 @@ type Log(factory: ILoggerFactory) =
     member _.ReloadRefused(faults: Fault list) =
         for fault in faults do
             reloadRefused.Invoke(log, Fault.render fault, null)
+
+    /// A certificate from now on served, with the names it is for.
+    member _.CertificateServed(file, hosts, notAfter, isComplete) =
+        certificateServed.Invoke(log, file, hosts, notAfter, null)
+
+        if not isComplete then
+            certificateUnrooted.Invoke(log, file, null)
+
+    member _.CertificateRefused(file, reason) =
+        certificateRefused.Invoke(log, file, reason, null)
+
+    member _.CertificateExpires(file, notAfter) =
+        certificateExpires.Invoke(log, file, notAfter, null)
 
     member _.PortClosed(url, cut) = portClosed.Invoke(log, url, cut, null)
 

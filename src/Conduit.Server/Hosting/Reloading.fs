@@ -29,9 +29,9 @@ module internal Reloading =
     let reload (parts: Parts) (configuration: Configuration) (port: TrafficPort) () =
         configuration.Reload(fun config -> task {
             if parts.Stopping.IsCancellationRequested then
-                return Error stopping
+                return Error [ stopping ]
             else
-                return! port.Move(config.Listen, config.DrainTimeout)
+                return! port.Move(config, config.DrainTimeout)
         })
 
     /// The same for those who do not wait for an answer: the log has it.
@@ -50,3 +50,7 @@ module internal Reloading =
                     (fun () -> configuration.Tried)
                     (fun () -> inBackground parts reload)
                     parts.Stopping.Token)
+
+    /// Follows the files of the certificates, until the balancer stops.
+    let watchCertificates (parts: Parts) (entrance: Entrance) : Task =
+        Background.run parts.Log "Watching the certificates" (fun () -> entrance.Watch parts.Stopping.Token)

@@ -13,17 +13,54 @@ type private Leaving = {
     Ended: Task<int>
 }
 
-/// IMPURE: the traffic port, and those before it whose requests in flight still finish. It is moved and
-/// drained by one caller at a time.
+/// A listener, and the address that was asked for.
+type private Site = {
+    Asked: IPEndPoint
+    Listener: Listener
+}
+
+/// What listeners are opened with.
+type private Openers = {
+    Traffic: IPEndPoint -> Task<Result<Listener, Fault>>
+    /// The port that sends to https.
+    Redirect: IPEndPoint -> Task<Result<Listener, Fault>>
+}
+
+/// IMPURE: the traffic port, the one that sends to it, and those before them whose requests in flight still
+/// finish. They are moved and drained by one caller at a time.
 [<Sealed>]
 type TrafficPort
-    private
-    (listen: IPEndPoint -> Task<Result<Listener, Fault>>, asked: IPEndPoint, first: Listener, log: Log) =
+    private (openers: Openers, entrance: Entrance, first: Site, firstRedirect: Site option, log: Log) =
 
     let stopping = new CancellationTokenSource()
-    let mutable endPoint = asked
     let mutable current = first
+    let mutable redirect = firstRedirect
     let mutable leaving: Leaving list = []
+
+    /// Where requests that are to go to https come in.
+    static let redirectOf (config: Config) =
+        config.Tls
+        |> Option.bind _.RedirectPort
+        |> Option.map (fun port -> IPEndPoint(config.Listen.Address, port))
+
+    /// The site for an address: the one there is, if it has that address.
+    static let openSite listen (before: Site option) (wanted: IPEndPoint) : Task<Result<Site, Fault>> = task {
+        match before with
+        | Some site when site.Asked = wanted -> return Ok site
+        | _ ->
+            match! listen wanted with
+            | Ok listener -> return Ok { Asked = wanted; Listener = listener }
+            | Error fault -> return Error fault
+    }
+
+    static let openRedirect openers before (config: Config) : Task<Result<Site option, Fault>> = task {
+        match redirectOf config with
+        | None -> return Ok None
+        | Some wanted ->
+            match! openSite openers.Redirect before wanted with
+            | Ok site -> return Ok(Some site)
+            | Error fault -> return Error fault
+    }
 
     let leave (old: Listener) timeout : Task<int> = task {
         try
@@ -35,52 +72,106 @@ type TrafficPort
             return 0
     }
 
+    let isNew (before: Site option) (site: Site) =
+        match before with
+        | Some before -> not (obj.ReferenceEquals(before.Listener, site.Listener))
+        | None -> true
+
+    /// The old listener takes no more connections, and finishes what it has.
+    let retire timeout (old: Site) =
+        leaving <-
+            {
+                Listener = old.Listener
+                Ended = leave old.Listener timeout
+            }
+            :: (leaving |> List.filter (fun each -> not each.Ended.IsCompleted))
+
+    let replace timeout (site: Site) (redirected: Site option) =
+        if isNew (Some current) site then
+            log.Listening site.Listener.Url
+            retire timeout current
+            current <- site
+
+        match redirect, redirected with
+        | Some old, None -> retire timeout old
+        | Some old, Some site when isNew redirect site -> retire timeout old
+        | _ -> ()
+
+        redirect <- redirected
+
     /// Where clients reach it.
-    member _.Url = current.Url
+    member _.Url = current.Listener.Url
+
+    /// Where requests are sent to https from, if they are.
+    member _.RedirectUrl = redirect |> Option.map _.Listener.Url
 
     /// Requests in flight, on all ports.
     member _.Active =
-        current.Active + (leaving |> List.sumBy (fun each -> each.Listener.Active))
+        current.Listener.Active
+        + (leaving |> List.sumBy (fun each -> each.Listener.Active))
 
-    /// Takes a port; the fault says why it cannot be had.
-    static member Open(endPoint: IPEndPoint, serve, log: Log) : Task<Result<TrafficPort, Fault>> = task {
-        let listen endPoint =
-            Binding.attempt "--port" endPoint (fun () -> Listener.Start(endPoint, serve, log.Factory))
+    /// Takes the ports; the fault says why one cannot be had.
+    static member Open
+        (config: Config, entrance: Entrance, serve, log: Log)
+        : Task<Result<TrafficPort, Fault>> = task {
+        let clear = Entrance(TimeProvider.System, log, Entry.plain)
+        let mutable httpsPort = fun () -> config.Listen.Port
 
-        match! listen endPoint with
-        | Ok opened -> return Ok(new TrafficPort(listen, endPoint, opened, log))
+        let openers = {
+            Traffic =
+                fun endPoint ->
+                    Binding.attempt "--port" endPoint (fun () ->
+                        Listener.Start(endPoint, entrance, serve, log.Factory))
+            Redirect =
+                fun endPoint ->
+                    let toHttps = Redirect.serve (fun () -> httpsPort ())
+
+                    Binding.attempt "listen.tls.redirect_port" endPoint (fun () ->
+                        Listener.Start(endPoint, clear, toHttps, log.Factory))
+        }
+
+        match! openSite openers.Traffic None config.Listen with
         | Error fault -> return Error fault
+        | Ok site ->
+            match! openRedirect openers None config with
+            | Error fault ->
+                let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
+                return Error fault
+            | Ok redirect ->
+                let port = new TrafficPort(openers, entrance, site, redirect, log)
+                httpsPort <- fun () -> Uri(port.Url).Port
+                return Ok port
     }
 
-    /// Opens another port, unless it is the one there is, and gives what then puts it in the place of the
-    /// old one. The requests of the old one get `timeout` to finish.
-    member _.Move(wanted: IPEndPoint, timeout: TimeSpan) : Task<Result<unit -> unit, Fault>> = task {
-        if wanted = endPoint then
-            return Ok ignore
-        else
-            match! listen wanted with
-            | Error fault -> return Error fault
-            | Ok opened ->
-                return
-                    Ok(fun () ->
-                        let old = current
-                        endPoint <- wanted
-                        current <- opened
-                        log.Listening opened.Url
+    /// Reads the files of another configuration and opens its ports, unless they are those there are; gives
+    /// what then puts them in the place of the old ones. The requests of those get `timeout` to finish.
+    member _.Move(wanted: Config, timeout: TimeSpan) : Task<Result<unit -> unit, Fault list>> = task {
+        match entrance.Prepare wanted with
+        | Error faults -> return Error faults
+        | Ok enter ->
+            match! openSite openers.Traffic (Some current) wanted.Listen with
+            | Error fault -> return Error [ fault ]
+            | Ok site ->
+                match! openRedirect openers redirect wanted with
+                | Error fault ->
+                    if isNew (Some current) site then
+                        let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
+                        ()
 
-                        leaving <-
-                            {
-                                Listener = old
-                                Ended = leave old timeout
-                            }
-                            :: (leaving |> List.filter (fun each -> not each.Ended.IsCompleted)))
+                    return Error [ fault ]
+                | Ok redirected ->
+                    return
+                        Ok(fun () ->
+                            enter ()
+                            replace timeout site redirected)
     }
 
-    /// Drains the port, and waits for those before it too, all within `timeout`. Gives the number of
+    /// Drains the ports, and waits for those before them too, all within `timeout`. Gives the number of
     /// requests that were cut off.
     member _.Drain(timeout: TimeSpan) : Task<int> = task {
         stopping.CancelAfter timeout
-        let! cut = current.Drain(timeout, CancellationToken.None)
+        redirect |> Option.iter (retire timeout)
+        let! cut = current.Listener.Drain(timeout, CancellationToken.None)
         let! before = Task.WhenAll(leaving |> List.map _.Ended)
         return cut + Array.sum before
     }

@@ -10,6 +10,7 @@ open Conduit.Server
 /// What a test says of its balancer: one pool, as most tests need it.
 type Settings = {
     Listen: IPEndPoint
+    Tls: TlsConfig option
     Admin: AdminConfig option
     Backends: BackendSpec list
     Pool: PoolSettings
@@ -74,6 +75,7 @@ module Balancers =
     /// takes, and there is no admin port.
     let settings (backends: string list) : Settings = {
         Listen = IPEndPoint(IPAddress.Loopback, 0)
+        Tls = None
         Admin = None
         Backends = backends |> List.map spec
         Pool = {
@@ -100,6 +102,7 @@ module Balancers =
 
     let private config (settings: Settings) : Config = {
         Listen = settings.Listen
+        Tls = settings.Tls
         Admin = settings.Admin
         Pools = [
             {
@@ -139,6 +142,12 @@ module Balancers =
                 }
     }
 
+    /// Why a balancer did not start.
+    let reason failure =
+        match failure with
+        | StartFailure.Configuration faults -> faults |> List.map Fault.render |> String.concat "\n"
+        | StartFailure.Port fault -> Fault.render fault
+
     /// The only place that starts a balancer, and so the one that would choose its transport.
     let start (log: CapturedLog) (settings: Settings) : Task<Running> = task {
         match!
@@ -153,7 +162,7 @@ module Balancers =
             )
         with
         | Ok balancer -> return Running(balancer, log)
-        | Error fault -> return failwith (Fault.render fault)
+        | Error failure -> return failwith (reason failure)
     }
 
     /// Waits for the first checks and then brings every backend up, also one that refused.

@@ -20,6 +20,14 @@ module ConfigKey =
         | "routes[]" -> [ "pool", "\"default\"" ]
         | "rate_limit"
         | "pools.NAME.rate_limit" -> [ "rate", "10" ]
+        | "listen.tls.certificates[]"
+        | "server.tls.certificates[]" -> [ "cert_file", "\"certs/server.pem\"" ]
+        | "listen.tls"
+        | "server.tls" when List.contains ("enabled", "true") entries -> [
+            "cert_file", "\"certs/server.pem\""
+          ]
+        | "listen.tls"
+        | "server.tls" when has "client_certificates" -> [ "client_ca_file", "\"certs/clients.pem\"" ]
         // With a token any address will do.
         | "admin" -> [ "token", "\"0123456789abcdef\"" ]
         | _ -> []
