@@ -132,6 +132,11 @@ module AdminApiTests =
             problem 422 "invalid" answer
             let fault = answer.Json.GetProperty("faults")[0]
             Assert.Equal(query.Split('=')[0], fault.GetProperty("where").GetString())
+
+            Assert.Equal(
+                "1 fault, told with what would be right",
+                answer.Json.GetProperty("detail").GetString()
+            )
         })
 
     [<Theory>]

@@ -96,6 +96,7 @@ module AdminChangeTests =
             ]
 
             Assert.Equal<string list>([ "'wieght'"; "url"; "weight"; "id" ], faults)
+            Assert.StartsWith("4 faults, ", answer.Json.GetProperty("detail").GetString())
             Assert.Contains("did you mean weight", answer.Text)
             Assert.Equal(2, port.Targets.Length)
         })

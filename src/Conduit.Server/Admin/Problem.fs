@@ -58,13 +58,19 @@ module Problem =
         | 413 -> "too-large", "The body is too large", "1 MiB is the most"
         | _ -> "request", "The request cannot be served", $"status {status}"
 
+    let private counted (faults: Fault list) =
+        if faults.Length = 1 then
+            "1 fault"
+        else
+            $"{faults.Length} faults"
+
     /// Status, name, title and detail.
     let private describe problem =
         match problem with
         | Problem.Refused refusal -> refused refusal
         | Problem.NotJson reason -> 400, "no-json", "The body is not JSON", reason
         | Problem.Invalid faults ->
-            422, "invalid", "What is asked for cannot be", $"{faults.Length} faults, each with its remedy"
+            422, "invalid", "What is asked for cannot be", $"{counted faults}, told with what would be right"
         | Problem.NoSuchPool name ->
             404, "no-such-pool", "No such pool", $"there is no pool {Fault.quote name}"
         | Problem.NoSuchBackend(pool, id) ->
@@ -78,7 +84,7 @@ module Problem =
             422,
             "reload-failed",
             "The file cannot take effect",
-            $"{faults.Length} faults; the configuration before it stays in force"
+            $"{counted faults}; the configuration before it stays in force"
         | Problem.TooManyStreams most ->
             503, "too-many-streams", "Too many are watching", $"{most} streams are open, as many as may be"
         | Problem.Plain status ->
