@@ -159,6 +159,26 @@ module ConfigGenerators =
         }
     }
 
+    let private upstream = gen {
+        // Which backends there are decides what else can be.
+        let! protocol = Gen.elements [ BackendProtocol.Http1; BackendProtocol.Auto ]
+        let! name = Gen.elements [ None; Some "backend.example" ]
+        let! caFile = Gen.elements [ None; Some "certs/ca.pem" ]
+        let! certFile = Gen.elements [ None; Some "certs/a.pem" ]
+        let! insecure = Gen.elements [ true; false ]
+
+        return {
+            Protocol = protocol
+            Tls = {
+                ServerName = name
+                CaFile = caFile
+                CertFile = certFile
+                KeyFile = certFile |> Option.map (fun _ -> "certs/a.key")
+                InsecureSkipVerify = insecure
+            }
+        }
+    }
+
     let private settings = gen {
         let! strategy = Gen.elements Strategy.all
         let! hash = hash
@@ -167,6 +187,7 @@ module ConfigGenerators =
         let! retries = Gen.choose (0, 100)
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
         let! breaker = Gen.optionOf breaker
+        let! upstream = upstream
 
         return {
             Strategy = strategy
@@ -180,6 +201,7 @@ module ConfigGenerators =
                 Idle = timeouts[2]
             }
             Breaker = breaker
+            Upstream = upstream
         }
     }
 

@@ -176,6 +176,7 @@ let ``Conduit's own shape says everything`` () =
                             FailureStatuses =
                                 StatusSet.union [ StatusSet.range 429 429; StatusSet.range 500 503 ]
                         }
+                    Upstream = Upstream.defaults
                 }
                 Backends = [
                     Make.spec "http://10.0.0.1:8081;weight=3;id=a"

@@ -67,6 +67,7 @@ let ``every default is filled in`` () =
             "pools.default.timeouts.connect"
             "pools.default.timeouts.response"
             "pools.default.timeouts.idle"
+            "pools.default.protocol"
             "pools.default.backends"
         ],
         Doc.Section [ ConfigDocuments.backends ]

@@ -13,6 +13,7 @@ type Target = {
     Trials: Trials | null
     /// Answers of these statuses count as failures.
     Failures: StatusSet
+    Upstream: Upstream
 }
 
 [<RequireQualifiedAccess>]
@@ -223,6 +224,7 @@ module Snapshot =
             | true, old when
                 obj.ReferenceEquals(old.Backend, backend)
                 && old.Failures = PoolSettings.failureStatuses pool.Settings
+                && old.Upstream = pool.Settings.Upstream
                 ->
                 old
             | true, old when old.Backend.Spec.Url = backend.Spec.Url -> {
@@ -230,6 +232,7 @@ module Snapshot =
                     Backend = backend
                     Trials = trials pool.Settings (Some old) backend
                     Failures = PoolSettings.failureStatuses pool.Settings
+                    Upstream = pool.Settings.Upstream
               }
             | _ ->
                 let gauge = Gauge inFlight
@@ -241,6 +244,7 @@ module Snapshot =
                     Gauge = gauge
                     Trials = trials pool.Settings None backend
                     Failures = PoolSettings.failureStatuses pool.Settings
+                    Upstream = pool.Settings.Upstream
                 }
 
         let targets = Pool.backends pool |> Array.map target

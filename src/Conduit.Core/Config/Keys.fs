@@ -85,7 +85,11 @@ module Keys =
         "retry"
         "timeouts"
         "circuit_breaker"
+        "protocol"
+        "tls"
     ]
+
+    let backendTls = [ "server_name"; "ca_file"; "cert_file"; "key_file"; "insecure_skip_verify" ]
 
     let route = [
         "name"
@@ -131,6 +135,7 @@ module Keys =
         "retry", retry
         "timeouts", timeouts
         "circuit_breaker", circuitBreaker
+        "tls", backendTls
     ]
 
     /// Every section with its keys. `[]` stands for each item of a list, NAME for a name that the

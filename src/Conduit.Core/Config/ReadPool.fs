@@ -186,6 +186,35 @@ module ReadPool =
             }
         }
 
+    let private backendTls (defaults: BackendTls) place : Validation<BackendTls, Fault> = validation {
+        let! () = Place.onlyKnown Keys.backendTls place
+        and! serverName = place |> Place.optional "server_name" HostName.create
+        and! caFile = place |> Place.optional "ca_file" Scalars.string
+        and! certFile = place |> Place.optional "cert_file" Scalars.string
+        and! keyFile = place |> Place.optional "key_file" Scalars.string
+
+        and! insecure =
+            place
+            |> Place.value "insecure_skip_verify" Scalars.boolean defaults.InsecureSkipVerify
+
+        return {
+            ServerName = serverName |> Option.map HostName.value
+            CaFile = caFile
+            CertFile = certFile
+            KeyFile = keyFile
+            InsecureSkipVerify = insecure
+        }
+    }
+
+    let private upstream (defaults: Upstream) place : Validation<Upstream, Fault> = validation {
+        let! protocol =
+            place
+            |> Place.value "protocol" (Scalars.oneOf BackendProtocol.names) defaults.Protocol
+
+        and! tls = place |> Place.section "tls" (backendTls defaults.Tls) defaults.Tls
+        return { Protocol = protocol; Tls = tls }
+    }
+
     /// The pool that stands at `place`.
     let read name (place: Place) : Validation<PoolConfig, Fault> =
         let defaults = PoolSettings.defaults
@@ -214,6 +243,15 @@ module ReadPool =
             and! breaker =
                 place |> Place.section "circuit_breaker" circuitBreaker defaults.Breaker
 
+            and! upstream = upstream defaults.Upstream place
+
+            let! () =
+                let at = Place.tryFind "protocol" place |> Option.defaultValue place
+
+                match Upstream.conflicts (Place.where at) upstream backends with
+                | [] -> Ok()
+                | faults -> Error faults
+
             return {
                 Name = name
                 Settings = {
@@ -224,6 +262,7 @@ module ReadPool =
                     Retries = retries
                     Timeouts = timeouts
                     Breaker = breaker
+                    Upstream = upstream
                 }
                 Backends = backends
             }

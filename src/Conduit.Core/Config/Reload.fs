@@ -137,6 +137,10 @@ module Reload =
             "timeouts"
         if before.Breaker <> after.Breaker then
             "circuit_breaker"
+        if before.Upstream.Protocol <> after.Upstream.Protocol then
+            "protocol"
+        if before.Upstream.Tls <> after.Upstream.Tls then
+            "tls"
     ]
 
     /// Routes by name: their order in the file means nothing.

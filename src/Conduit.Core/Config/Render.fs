@@ -127,6 +127,18 @@ module Render =
         "max_body", scalar (string settings.MaxBody)
     ]
 
+    let private backendTls (tls: BackendTls) =
+        let optional key value =
+            value |> Option.map (fun value -> key, scalar value) |> Option.toList
+
+        section [
+            yield! optional "server_name" tls.ServerName
+            yield! optional "ca_file" tls.CaFile
+            yield! optional "cert_file" tls.CertFile
+            yield! optional "key_file" tls.KeyFile
+            "insecure_skip_verify", boolean tls.InsecureSkipVerify
+        ]
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
@@ -147,6 +159,9 @@ module Render =
             match settings.Breaker with
             | Some breaker -> "circuit_breaker", circuitBreaker breaker
             | None -> ()
+            "protocol", scalar (BackendProtocol.name settings.Upstream.Protocol)
+            if settings.Upstream.Tls <> Upstream.defaults.Tls then
+                "tls", backendTls settings.Upstream.Tls
             "backends", list (List.map backend pool.Backends)
         ]
 

@@ -66,6 +66,7 @@ type PoolSettings = {
     Timeouts: Timeouts
     /// Without one only health checks and failures to answer take a backend out.
     Breaker: BreakerSettings option
+    Upstream: Upstream
 }
 
 [<RequireQualifiedAccess>]
@@ -92,6 +93,7 @@ module PoolSettings =
             Idle = TimeSpan.FromSeconds 60.0
         }
         Breaker = None
+        Upstream = Upstream.defaults
     }
 
     /// Answers of these statuses count against a backend.

@@ -19,11 +19,15 @@ module HealthQuestion =
         match BackendUrl.parse "--health" text with
         | Error fault -> return Complaint.settings [ fault ]
         | Ok url ->
-            use invoker =
-                new HttpMessageInvoker(new SocketsHttpHandler(AllowAutoRedirect = false, UseProxy = false))
+            let handler = new SocketsHttpHandler(AllowAutoRedirect = false, UseProxy = false)
+
+            if url.Scheme = Scheme.Https then
+                handler.ConnectCallback <- TlsConnect(Upstream.defaults.Tls).Http1
+
+            use invoker = new HttpMessageInvoker(handler)
 
             // The path is the URL's own.
-            match! HealthProbe.run invoker (Probe.Http "") patience url CancellationToken.None with
+            match! HealthProbe.run invoker false (Probe.Http "") patience url CancellationToken.None with
             | None ->
                 printfn "ok"
                 return 0

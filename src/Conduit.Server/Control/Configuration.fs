@@ -86,7 +86,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         )
 
         endOldListener ()
-        after.NotYet |> List.iter ports.Log.NotYet
+        ports.Log.Doubts after
         ports.Log.Reloaded(report.Version, report.Changes)
         ports.Events.Publish(ControlEvent.Reloaded report)
         return Ok report

@@ -2,6 +2,7 @@ namespace Conduit.Server
 
 open System
 open System.Collections.Concurrent
+open System.Net
 open System.Net.Http
 open System.Net.Sockets
 open System.Threading
@@ -18,31 +19,43 @@ module HealthProbe =
         return None
     }
 
-    let private http (invoker: HttpMessageInvoker) (url: BackendUrl) (path: string) cancellation = task {
-        use request = new HttpRequestMessage(HttpMethod.Get, string url + path)
+    let private http (invoker: HttpMessageInvoker) isHttp2 (url: BackendUrl) (path: string) cancellation =
+        task {
+            use request = new HttpRequestMessage(HttpMethod.Get, url.Plain + path)
 
-        request.Headers.TryAddWithoutValidation("User-Agent", "conduit-health-check")
-        |> ignore
+            if isHttp2 then
+                request.Version <- HttpVersion.Version20
+                request.VersionPolicy <- HttpVersionPolicy.RequestVersionExact
 
-        use! response = invoker.SendAsync(request, cancellation)
-        let status = int response.StatusCode
+            request.Headers.TryAddWithoutValidation("User-Agent", "conduit-health-check")
+            |> ignore
 
-        return
-            if status >= 200 && status <= 399 then
-                None
-            else
-                Some $"health check answered {status}"
-    }
+            use! response = invoker.SendAsync(request, cancellation)
+            let status = int response.StatusCode
+
+            return
+                if status >= 200 && status <= 399 then
+                    None
+                else
+                    Some $"health check answered {status}"
+        }
 
     /// Checks within `timeout`. Exceptions are failures of the check.
-    let run invoker (probe: Probe) (timeout: TimeSpan) (url: BackendUrl) (stopping: CancellationToken) = task {
+    let run
+        invoker
+        isHttp2
+        (probe: Probe)
+        (timeout: TimeSpan)
+        (url: BackendUrl)
+        (stopping: CancellationToken)
+        = task {
         use limit = CancellationTokenSource.CreateLinkedTokenSource stopping
         limit.CancelAfter timeout
 
         try
             match probe with
             | Probe.Tcp -> return! tcp url limit.Token
-            | Probe.Http path -> return! http invoker url path limit.Token
+            | Probe.Http path -> return! http invoker isHttp2 url path limit.Token
         with
         | :? OperationCanceledException ->
             return Some $"health check took longer than {Duration.format timeout}"
@@ -57,8 +70,11 @@ module HealthProbe =
 [<Sealed>]
 type Prober(agent: Agent, log: Log, atOnce: int) =
 
-    let invoker =
-        new HttpMessageInvoker(
+    let isHttp2 (upstream: Upstream) =
+        upstream.Protocol.IsH2 || upstream.Protocol.IsH2c
+
+    let invoker (struct (upstream: Upstream, scheme)) =
+        let handler =
             new SocketsHttpHandler(
                 AllowAutoRedirect = false,
                 UseCookies = false,
@@ -66,9 +82,24 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
                 ActivityHeadersPropagator = null,
                 // A check asks whether a new connection works.
                 PooledConnectionLifetime = TimeSpan.Zero
-            ),
-            disposeHandler = true
-        )
+            )
+
+        if scheme = Scheme.Https then
+            let connect = TlsConnect upstream.Tls
+            handler.ConnectCallback <- if isHttp2 upstream then connect.Http2 else connect.Http1
+
+        new HttpMessageInvoker(handler, disposeHandler = true)
+
+    let invokers =
+        ConcurrentDictionary<struct (Upstream * Scheme), HttpMessageInvoker>()
+
+    let makeInvoker = Func<struct (Upstream * Scheme), HttpMessageInvoker> invoker
+
+    /// How the backends of a pool are spoken to.
+    let upstreamOf pool =
+        match Snapshot.pool pool agent.Current with
+        | ValueSome view -> view.Source.Settings.Upstream
+        | ValueNone -> Upstream.defaults
 
     let begun = TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 
@@ -78,17 +109,21 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
     let watched =
         ConcurrentDictionary<struct (PoolName * BackendId), CancellationTokenSource>()
 
-    let check (settings: HealthCheck) (spec: BackendSpec) (stopping: CancellationToken) = task {
+    let check pool (settings: HealthCheck) (spec: BackendSpec) (stopping: CancellationToken) = task {
         do! places.WaitAsync(stopping)
 
         try
-            return! HealthProbe.run invoker settings.Probe settings.Timeout spec.Url stopping
+            let upstream = upstreamOf pool
+            let invoker = invokers.GetOrAdd(struct (upstream, spec.Url.Scheme), makeInvoker)
+
+            return!
+                HealthProbe.run invoker (isHttp2 upstream) settings.Probe settings.Timeout spec.Url stopping
         finally
             places.Release() |> ignore
     }
 
     let report pool settings (spec: BackendSpec) (stopping: CancellationToken) : Task = task {
-        let! failure = check settings spec stopping
+        let! failure = check pool settings spec stopping
 
         if not stopping.IsCancellationRequested then
             failure
@@ -142,4 +177,5 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
             for source in watched.Values do
                 source.Cancel()
 
-            invoker.Dispose()
+            for invoker in invokers.Values do
+                invoker.Dispose()

@@ -114,4 +114,8 @@ module DirectResponse =
                 ()
             else
                 do! relayBy exchange connection writePlain
+
+                if exchange.IsStream then
+                    for trailer in connection.Trailers do
+                        ResponseHead.addTrailer exchange trailer.Key trailer.Value
     }

@@ -25,9 +25,9 @@ type Forwarder(kind: TransportKind) =
     interface IForwarder with
         member _.Forward(exchange, target, timeouts, passage) =
             let forwarder =
-                match target.Backend.Spec.Url.Scheme with
-                | Scheme.Http -> cleartext
-                | Scheme.Https -> httpClient
+                match target.Backend.Spec.Url.Scheme, target.Upstream.Protocol with
+                | Scheme.Http, (BackendProtocol.Http1 | BackendProtocol.Auto) -> cleartext
+                | _ -> httpClient
 
             forwarder.Forward(exchange, target, timeouts, passage)
 

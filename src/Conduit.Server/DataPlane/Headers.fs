@@ -29,6 +29,10 @@ module Headers =
     let isFraming (name: string) =
         equals name "Content-Length" || equals name "Trailer"
 
+    /// Headers by which a proxy tells what a client has proven to be.
+    let isClientCertificate (name: string) =
+        name.StartsWith("X-Client-Cert-", StringComparison.OrdinalIgnoreCase)
+
     /// Headers by which a proxy tells whom it speaks for; also as `X_Forwarded_For`, which some
     /// backends cannot tell from the real one.
     let isForwarding (name: string) =
@@ -37,6 +41,7 @@ module Headers =
         && (let plain = if name.Contains '_' then name.Replace('_', '-') else name
 
             plain.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
+            || isClientCertificate plain
             || equals plain "X-Real-IP"
             || equals plain "Forwarded")
 

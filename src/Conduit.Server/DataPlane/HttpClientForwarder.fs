@@ -1,11 +1,9 @@
 namespace Conduit.Server
 
 open System
-open System.Collections.Concurrent
 open System.IO
 open System.Net
 open System.Net.Http
-open System.Text
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
@@ -15,39 +13,7 @@ open Conduit
 [<Sealed>]
 type HttpClientForwarder() =
 
-    let handler connectTimeout =
-        new SocketsHttpHandler(
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            ActivityHeadersPropagator = null,
-            ConnectTimeout = connectTimeout,
-            // Shorter than the idle time of common servers, so that they seldom close first.
-            PooledConnectionIdleTimeout = TimeSpan.FromSeconds 30.0,
-            // A name may get other addresses.
-            PooledConnectionLifetime = TimeSpan.FromMinutes 5.0,
-            // The client has left: closing is cheaper than reading the rest.
-            MaxResponseDrainSize = 0,
-            // Bytes in, the same bytes out.
-            RequestHeaderEncodingSelector = (fun _ _ -> Encoding.Latin1),
-            ResponseHeaderEncodingSelector = (fun _ _ -> Encoding.Latin1)
-        )
-
-    let invoker (struct (connectTimeout, scheme)) =
-        let handler = handler connectTimeout
-
-        if scheme = Scheme.Https then
-            handler.ConnectCallback <- TlsConnect.callback
-
-        new HttpMessageInvoker(handler, disposeHandler = true)
-
-    /// The connect timeout and the scheme belong to the client's handler, so there is one for each pair
-    /// that pools use.
-    let invokers =
-        ConcurrentDictionary<struct (TimeSpan * Scheme), HttpMessageInvoker>()
-
-    let makeInvoker = Func<struct (TimeSpan * Scheme), HttpMessageInvoker> invoker
+    let upstreams = new Upstreams()
 
     /// HttpClient repeats requests without a body by itself when a pooled connection turns out to be
     /// dead. That is right only for idempotent ones; any other is given a body, if an empty one. So are
@@ -86,6 +52,17 @@ type HttpClientForwarder() =
         | null -> Task.CompletedTask
         | body -> body.Close()
 
+    let answered (body: RequestBody | null) =
+        match body with
+        | null -> ()
+        | body -> body.IsAnswered <- true
+
+    /// A switch of protocols is asked for in HTTP/1.1 only.
+    let isHttp2 (exchange: Exchange) (target: Target) timeouts : ValueTask<bool> =
+        match RequestHead.upgrade exchange.Http with
+        | null -> upstreams.IsHttp2(target.Upstream, target.Backend.Spec.Url, timeouts, exchange.Token)
+        | _ -> ValueTask<bool> false
+
     let forward (exchange: Exchange) (target: Target) timeouts passage : Task<TryResult> = task {
         let url = target.Backend.Spec.Url
         let body = bodyOf exchange timeouts
@@ -93,12 +70,15 @@ type HttpClientForwarder() =
         let mutable outcome = Outcome.ClientGone
 
         try
-            use message = HttpClientMessage.create passage exchange url body
+            let! isHttp2 = isHttp2 exchange target timeouts
+            use message = HttpClientMessage.create passage exchange url isHttp2 body
 
             use! source =
-                invokers
-                    .GetOrAdd(struct (timeouts.Connect, url.Scheme), makeInvoker)
+                upstreams
+                    .Client(target.Upstream, url.Scheme, isHttp2, timeouts.Connect)
                     .SendAsync(message, exchange.Token)
+
+            answered body
 
             let status = int source.StatusCode
 
@@ -117,6 +97,10 @@ type HttpClientForwarder() =
         with error ->
             outcome <- FailedTry.outcome exchange (clientFault body) error
 
+            match outcome with
+            | Outcome.ConnectFailed _ -> upstreams.Forget(target.Upstream, url)
+            | _ -> ()
+
         do! close body
         exchange.EndTry()
 
@@ -133,6 +117,4 @@ type HttpClientForwarder() =
             forward exchange target timeouts passage
 
     interface IDisposable with
-        member _.Dispose() =
-            for invoker in invokers.Values do
-                invoker.Dispose()
+        member _.Dispose() = (upstreams :> IDisposable).Dispose()

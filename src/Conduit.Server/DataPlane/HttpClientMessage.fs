@@ -28,8 +28,8 @@ module HttpClientMessage =
             member _.Fields(name, values) = add message name values
     }
 
-    /// The request for the backend at `url`, with `body` unless there is none.
-    let create (passage: Passage) (exchange: Exchange) (url: BackendUrl) (body: RequestBody | null) =
+    /// The request for the backend at `url`, by HTTP/2 or HTTP/1.1, with `body` unless there is none.
+    let create (passage: Passage) (exchange: Exchange) (url: BackendUrl) isHttp2 (body: RequestBody | null) =
         let mutable options =
             UriCreationOptions(DangerousDisablePathAndQueryCanonicalization = true)
 
@@ -38,7 +38,12 @@ module HttpClientMessage =
         let message =
             new HttpRequestMessage(HttpMethod.Parse(exchange.Http.Request.Method), uri)
 
-        message.Version <- HttpVersion.Version11
+        message.Version <-
+            if isHttp2 then
+                HttpVersion.Version20
+            else
+                HttpVersion.Version11
+
         message.VersionPolicy <- HttpVersionPolicy.RequestVersionExact
         message.Content <- body
         RequestHead.fields passage exchange (sink message)

@@ -31,6 +31,9 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
     /// Whether bytes were taken from the client.
     member val Spent = false with get, set
 
+    /// Set when the response has begun: from then on the phase is the response's.
+    member val IsAnswered = false with get, set
+
     /// What went wrong on the client's side.
     member val ClientFault: exn option = None with get, set
 
@@ -48,7 +51,8 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
             Task.CompletedTask
         else
             lock gate (fun () ->
-                if closed then
+                if closed || this.Spent then
+                    // Also where HttpClient would repeat the request by itself: the body is gone.
                     Task.FromException(IOException "the request is over")
                 else
                     relaying <- this.Relay(stream, cancellation)
@@ -72,6 +76,10 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
                 TaskScheduler.Default
             )
 
+    member private this.Waits phase =
+        if not this.IsAnswered then
+            exchange.Phase <- phase
+
     member private this.Relay(stream: Stream, cancellation: CancellationToken) : Task = task {
         let reader = request.BodyReader
         // A read that a token cancels would leave Kestrel unable to read the rest.
@@ -80,7 +88,7 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
         exchange.Progress()
 
         while going do
-            exchange.Phase <- Phase.ReadingClient
+            this.Waits Phase.ReadingClient
 
             let! read = task {
                 try
@@ -96,7 +104,7 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
                 reader.AdvanceTo buffer.Start
                 raise (OperationCanceledException cancellation)
 
-            exchange.Phase <- Phase.WritingBackend
+            this.Waits Phase.WritingBackend
 
             if not buffer.IsEmpty then
                 this.Spent <- true
@@ -118,7 +126,8 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
 
             exchange.Progress()
 
-        // From here on the backend's answer is what takes time.
-        exchange.Phase <- Phase.AwaitingHead
-        exchange.Arm response
+        if not this.IsAnswered then
+            // From here on the backend's answer is what takes time.
+            exchange.Phase <- Phase.AwaitingHead
+            exchange.Arm response
     }

@@ -3,6 +3,8 @@ namespace Conduit.Server
 open System
 open System.Net
 open System.Net.Http
+open System.Security.Cryptography
+open System.Text
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
 open Microsoft.Extensions.Primitives
@@ -74,6 +76,35 @@ module RequestHead =
         if host.Count > 0 then
             sink.Field("X-Forwarded-Host", sent "X-Forwarded-Host" |> orElse (string host))
 
+    /// A certificate's subject as a header can carry it: what is not printable ASCII, and `%` itself, as the
+    /// bytes of UTF-8 after a `%`.
+    let private printable (subject: string) =
+        if subject |> Seq.forall (fun c -> c >= ' ' && c <= '~' && c <> '%') then
+            subject
+        else
+            let text = StringBuilder()
+
+            for value in Encoding.UTF8.GetBytes subject do
+                if value >= 0x20uy && value <= 0x7euy && value <> 0x25uy then
+                    text.Append(char value) |> ignore
+                else
+                    text.Append('%').Append(value.ToString "X2") |> ignore
+
+            text.ToString()
+
+    /// Who the client has proven to be; only where it was asked. Nobody else's word for it is passed on.
+    let private addClientCertificate (request: HttpRequest) (sink: IHeadSink) =
+        if request.IsHttps then
+            match request.HttpContext.Connection.ClientCertificate with
+            | null -> ()
+            | certificate ->
+                sink.Field("X-Client-Cert-Subject", printable certificate.Subject)
+
+                sink.Field(
+                    "X-Client-Cert-Fingerprint",
+                    certificate.GetCertHashString(HashAlgorithmName.SHA256).ToLowerInvariant()
+                )
+
     let private isOwn (name: string) =
         name.Equals("X-Forwarded-For", StringComparison.OrdinalIgnoreCase)
         || name.Equals("X-Forwarded-Proto", StringComparison.OrdinalIgnoreCase)
@@ -90,6 +121,7 @@ module RequestHead =
                 Headers.isHopByHop name
                 || Headers.isNamed named name
                 || (Headers.isForwarding name && (not trust || isOwn name || name.Contains '_'))
+                || (request.IsHttps && Headers.isClientCertificate name)
                 // No request trailers are passed on, so none may be announced.
                 || name.Equals("Trailer", StringComparison.OrdinalIgnoreCase)
                 || Headers.isEdited passage.RequestHeaders name
@@ -107,6 +139,7 @@ module RequestHead =
         let request = exchange.Http.Request
         addHeaders passage request sink
         addForwarded passage.TrustForwarded exchange sink
+        addClientCertificate request sink
 
         if Headers.acceptsTrailers request.Headers.TE then
             sink.Field("TE", "trailers")

@@ -120,6 +120,17 @@ module ResponseBody =
         do! flush ()
     }
 
+    /// Lets the response end with the backend's trailers, where its protocol has them at the end of any body.
+    let private addTrailers (exchange: Exchange) source =
+        if exchange.IsStream then
+            for trailer in trailersOf source do
+                ResponseHead.addTrailer exchange trailer.Key trailer.Value
+
+    let private relayThenTrailers (exchange: Exchange) source (relaying: Task) : Task = task {
+        do! relaying
+        addTrailers exchange source
+    }
+
     /// Sends the body of `source`, whose head has been copied, to the client, flushing as it comes.
     let relay (exchange: Exchange) (source: HttpResponseMessage) : Task =
         let http = exchange.Http
@@ -131,7 +142,7 @@ module ResponseBody =
             let stream = source.Content.ReadAsStream()
 
             if length.HasValue && length.Value <= small then
-                relaySmall exchange length.Value stream
+                relaySmall exchange length.Value stream |> relayThenTrailers exchange source
             elif
                 ChunkedBody.isWanted
                     http.Request
@@ -141,3 +152,4 @@ module ResponseBody =
                 relayWithTrailers exchange source stream
             else
                 relayLarge exchange stream (fun data -> http.Response.Body.WriteAsync(data, exchange.Token))
+                |> relayThenTrailers exchange source

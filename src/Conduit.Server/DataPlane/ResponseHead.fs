@@ -73,6 +73,13 @@ module ResponseHead =
         if exchange.Lifetime.IsDraining && not exchange.IsStream then
             response.Headers.Connection <- "close"
 
+    /// A trailer for a client that takes trailers after any body.
+    let addTrailer (exchange: Exchange) (name: string) (value: string) =
+        if not (Headers.isHopByHop name || Headers.isFraming name) then
+            match exchange.Http.Features.Get<IHttpResponseTrailersFeature>() with
+            | null -> ()
+            | feature -> feature.Trailers.Append(name, StringValues value)
+
     /// Sets status, reason and headers of the client's response. A response has no body when its
     /// request was a HEAD or its status says so; then a Content-Length may still describe one, except
     /// with 204 (RFC 9110 section 8.6).

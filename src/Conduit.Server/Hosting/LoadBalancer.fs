@@ -111,7 +111,7 @@ type LoadBalancer
         (source: ConfigSource, loaded: LoadedConfig, loggers)
         : Task<Result<LoadBalancer, StartFailure>> = task {
         let parts = Parts.start loggers
-        loaded.Config.NotYet |> List.iter parts.Log.NotYet
+        parts.Log.Doubts loaded.Config
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)
 
         let! opened = task {

@@ -154,6 +154,13 @@ type Log(factory: ILoggerFactory) =
             "Certificate {File} stays as it is: {Reason}"
         )
 
+    static let backendsUnverified =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 44,
+            "The backends of the pool {Pool} need prove nothing: insecure_skip_verify is on, and anybody between may be them"
+        )
+
     static let certificateExpires =
         LoggerMessage.Define<string, DateTimeOffset>(
             LogLevel.Warning,
@@ -241,6 +248,14 @@ type Log(factory: ILoggerFactory) =
 
     member _.CertificateRefused(file, reason) =
         certificateRefused.Invoke(log, file, reason, null)
+
+    /// What a configuration asks for that an operator should know of whenever it is put in force.
+    member this.Doubts(config: Config) =
+        config.NotYet |> List.iter this.NotYet
+
+        for pool in config.Pools do
+            if pool.Settings.Upstream.Tls.InsecureSkipVerify then
+                backendsUnverified.Invoke(log, PoolName.value pool.Name, null)
 
     member _.CertificateExpires(file, notAfter) =
         certificateExpires.Invoke(log, file, notAfter, null)

@@ -39,11 +39,22 @@ module Entry =
     let private fault (wrong: FileFault) =
         Fault.create "listen.tls" wrong.Why "put it right, or name another file"
 
-    /// Reads the files that a configuration names.
-    let read now (config: Config) : Result<Entry, Fault list> =
+    /// What pools show to backends and trust of them is read when a connection needs it; what is wrong with it
+    /// is told beforehand.
+    let private withBackends now config (entry: Result<'a, Fault list>) =
+        match entry, BackendTrust.faults now config with
+        | entry, [] -> entry
+        | Ok _, faults -> Error faults
+        | Error others, faults -> Error(others @ faults)
+
+    let private ofConfig now (config: Config) : Result<Entry, Fault list> =
         match config.Tls with
         | None -> Ok plain
         | Some tls -> TlsState.load now tls |> Result.map ofTls |> Result.mapError (List.map fault)
+
+    /// Reads the files that a configuration names.
+    let read now config : Result<Entry, Fault list> =
+        ofConfig now config |> withBackends now config
 
     /// The same for a configuration that follows another; with what is wrong and stays as it was.
     let next now (before: Entry) (config: Config) : Result<Entry * FileFault list, Fault list> =
@@ -52,7 +63,8 @@ module Entry =
             TlsState.next now old tls
             |> Result.map (fun (state, faults) -> ofTls state, faults)
             |> Result.mapError (List.map fault)
-        | _ -> read now config |> Result.map (fun entry -> entry, [])
+        | _ -> ofConfig now config |> Result.map (fun entry -> entry, [])
+        |> withBackends now config
 
 /// IMPURE: the entry of the moment, which follows its files.
 [<Sealed>]
