@@ -10,6 +10,7 @@ WORKDIR /source
 # What decides the restore comes first, so that a change of the code does not repeat it.
 COPY global.json Directory.Build.props Directory.Packages.props ./
 COPY src/Conduit.Core/Conduit.Core.fsproj src/Conduit.Core/
+COPY src/Conduit.Client/Conduit.Client.fsproj src/Conduit.Client/
 COPY src/Conduit.Transport/Conduit.Transport.csproj src/Conduit.Transport/
 COPY src/Conduit.Server/Conduit.Server.fsproj src/Conduit.Server/
 RUN dotnet restore src/Conduit.Server -a $TARGETARCH -p:PublishReadyToRun=true

@@ -112,7 +112,15 @@ let clean () =
 
     0
 
-let sources = [ "src"; "tests"; "bench"; "build.fsx"; "eng/release.fsx" ]
+let sources = [
+    "src"
+    "tests"
+    "bench"
+    "samples"
+    "scripts"
+    "build.fsx"
+    "eng/release.fsx"
+]
 
 /// Name, what it does, and what it runs with the arguments that follow the name.
 let targets: (string * string * (string list -> int)) list = [
@@ -157,6 +165,23 @@ let targets: (string * string * (string list -> int)) list = [
             (fun () -> inTurn (Release.publish dotnet restoreTools ("linux-x64" :: rest)))
             (fun () -> execute "bash" [ "eng/test-release.sh" ])
         ])
+    "script",
+    "builds, and runs a script: script simulate-strategies [--requests 1000 ...]",
+    (fun rest ->
+        match rest with
+        | name :: words ->
+            inTurn [
+                (fun () -> dotnet [ "build"; server; "-c"; "Release"; "-v"; "quiet" ])
+                (fun () -> dotnet ([ "fsi"; "--optimize-"; $"scripts/{name}.fsx" ] @ words))
+            ]
+        | [] ->
+            for file in Directory.GetFiles(Path.Combine(root, "scripts")) do
+                printfn "%s" (Path.GetFileNameWithoutExtension file)
+
+            0)
+    "test-scripts",
+    "builds, and runs every script and every sample",
+    (fun _ -> inTurn [ build; (fun () -> execute "bash" [ "eng/test-scripts.sh" ]) ])
     "image", "the container image, by docker, podman or buildah", Release.image execute
     "test-image",
     "the image from stand-in base images by buildah, and Conduit run from it; needs root on Debian",

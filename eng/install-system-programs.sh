@@ -13,6 +13,7 @@ nginx:nginx-light
 wrk:wrk
 hey:hey
 curl:curl
+dnsmasq:dnsmasq-base
 "
 
 if [ "${1:-}" = bench ]; then

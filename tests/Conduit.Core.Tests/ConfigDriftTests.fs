@@ -100,3 +100,20 @@ let ``a change that was undone is no drift`` () =
         ]
 
     Assert.Empty(Drift.find config state)
+
+[<Fact>]
+let ``the addresses that a name resolves to are no drift`` () =
+    let named =
+        ConfigDocuments.right (
+            Doc.Section [ "backends", ConfigDocuments.values [ "http://app:1;id=app;resolve=all" ] ]
+        )
+
+    let resolved =
+        PoolEvent.Resolved(Make.backendId "app", [ System.Net.IPAddress.Parse "10.0.0.1" ])
+
+    let state =
+        Pools.fold State.empty (Reload.initial named @ [ Event.InPool(PoolName.defaultPool, resolved) ])
+
+    let backend = Assert.Single(Pool.backends state.Pools[PoolName.defaultPool])
+    Assert.Equal("app@10.0.0.1", BackendId.value backend.Spec.Id)
+    Assert.Empty(Drift.find named state)

@@ -33,15 +33,16 @@ module ConfigGenerators =
 
     let private spec =
         Gen.map3
-            (fun id url (weight, backup) -> {
+            (fun id url (weight, backup, wanted) -> {
                 BackendSpec.Id = id
                 Url = url
                 Weight = Make.weight weight
                 Backup = backup
+                AllAddresses = wanted && url.Scheme = Scheme.Http && BackendUrl.isNamed url
             })
             ids
             urls
-            (Gen.zip (Gen.choose (0, 256)) (Gen.elements [ false; true ]))
+            (Gen.zip3 (Gen.choose (0, 256)) (Gen.elements [ false; true ]) (Gen.elements [ false; true ]))
 
     let private backends =
         Gen.choose (1, 5)
@@ -299,10 +300,21 @@ module ConfigGenerators =
         }
     }
 
+    let private resolver =
+        Gen.map2
+            (fun servers least -> {
+                ResolverSettings.defaults with
+                    Servers = List.ofSeq servers
+                    MinInterval = least
+            })
+            (Gen.subListOf [ IPEndPoint(IPAddress.Loopback, 5353); IPEndPoint(IPAddress.IPv6Loopback, 53) ])
+            (Gen.elements [ TimeSpan.FromSeconds 1.0; TimeSpan.FromSeconds 7.0 ])
+
     let private config = gen {
         let! address = Gen.elements addresses
         let! port = port
         let! admin = Gen.frequency [ 1, Gen.constant None; 3, admin ]
+        let! resolver = resolver
         let! pools = pools
         let! drain = duration TimeSpan.Zero
         let! tls = Gen.optionOf tls
@@ -318,6 +330,7 @@ module ConfigGenerators =
             Listen = IPEndPoint(address, port)
             Tls = tls
             Admin = admin
+            Resolver = resolver
             Pools = pools
             Routes = []
             DrainTimeout = drain

@@ -27,6 +27,7 @@ let ``a list of backends is enough, and all else has its default`` () =
                     Hosts = []
                     ReadOnly = false
                 }
+            Resolver = ResolverSettings.defaults
             Pools = [
                 {
                     Name = PoolName.defaultPool
@@ -56,6 +57,13 @@ let private full =
             "token", value "0123456789abcdef"
             "hosts", ConfigDocuments.values [ "lb.example" ]
             "read_only", value "true"
+        ]
+        "resolver",
+        Doc.Section [
+            "servers", ConfigDocuments.values [ "127.0.0.1:5353"; "10.0.0.2" ]
+            "min_interval", value "500ms"
+            "max_interval", value "1m"
+            "timeout", value "1s"
         ]
         "drain_timeout", value "1m30s"
         "stats_path", value "/stats"
@@ -128,6 +136,15 @@ let ``Conduit's own shape says everything`` () =
                 Hosts = [ "lb.example" ]
                 ReadOnly = true
             }
+        Resolver = {
+            Servers = [
+                IPEndPoint(IPAddress.Loopback, 5353)
+                IPEndPoint(IPAddress.Parse "10.0.0.2", 53)
+            ]
+            MinInterval = seconds 0.5
+            MaxInterval = seconds 60.0
+            Timeout = seconds 1.0
+        }
         Pools = [
             {
                 Name = Make.poolName "web"

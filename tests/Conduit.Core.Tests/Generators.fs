@@ -1,6 +1,7 @@
 namespace Conduit.Tests
 
 open System
+open System.Net
 open FsCheck
 open FsCheck.FSharp
 open Conduit
@@ -65,6 +66,10 @@ type Generators =
                 }
             )
 
+    /// Those that have a name of their own: no strategy from outside.
+    static member Strategy() =
+        Gen.elements Strategy.all |> Arb.fromGen
+
     static member BackendId() =
         Gen.elements [ "a"; "b"; "c"; "d"; "e" ]
         |> Gen.map Make.backendId
@@ -82,6 +87,7 @@ type Generators =
             (fun id url (weight, backup) -> {
                 BackendSpec.Id = id
                 Url = url
+                AllAddresses = false
                 Weight = weight
                 Backup = backup
             })
@@ -153,9 +159,16 @@ type Generators =
         let failures = Gen.elements [ None; None; Some "refused"; Some "timed out" ]
         let id = ids.Generator
 
+        let addresses =
+            Gen.subListOf [ "10.0.0.1"; "10.0.0.2"; "10.0.0.3"; "::1" ]
+            |> Gen.map (Seq.map IPAddress.Parse >> List.ofSeq)
+
         Gen.frequency [
             4, specs.Generator |> Gen.map PoolEvent.Added
             3, id |> Gen.map PoolEvent.Removed
+            1, specs.Generator |> Gen.map PoolEvent.NameAdded
+            1, id |> Gen.map PoolEvent.NameRemoved
+            2, Gen.map2 (fun id addresses -> PoolEvent.Resolved(id, addresses)) id addresses
             1, Gen.map2 (fun id weight -> PoolEvent.WeightSet(id, weight)) id weights.Generator
             1, Gen.map2 (fun id backup -> PoolEvent.BackupSet(id, backup)) id (Gen.elements [ false; true ])
             2, Gen.map2 (fun id admin -> PoolEvent.AdminSet(id, admin)) id admin.Generator

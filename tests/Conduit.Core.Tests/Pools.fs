@@ -30,6 +30,7 @@ module Pools =
                             Url = Make.url $"http://10.0.0.1:{number + 1}"
                             Weight = each.Weight
                             Backup = false
+                            AllAddresses = false
                         }
                     )
 

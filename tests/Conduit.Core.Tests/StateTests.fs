@@ -134,6 +134,9 @@ let ``an event that changes nothing is not told of, and none is told of twice`` 
             match event with
             | _ when obj.ReferenceEquals(before, after) -> changes.IsEmpty
             | Event.Ticked
+            | Event.InPool(_, PoolEvent.NameAdded _)
+            | Event.InPool(_, PoolEvent.NameRemoved _)
+            | Event.InPool(_, PoolEvent.Resolved _)
             | Event.InPool(_, PoolEvent.Ticked) -> changes = List.distinct changes
             | _ -> changes.Length <= 1))
 

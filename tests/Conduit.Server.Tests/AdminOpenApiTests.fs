@@ -144,7 +144,7 @@ module AdminOpenApiTests =
                                     uptime = "00h:00m:01s"
                                     memory_usage = "0 B"
                                     conn_count = 1
-                                    recent = Wire.ofRecent ports.Figures.Overall
+                                    recent = Recent.toWire ports.Figures.Overall
                                 }
                             |],
                             Wire.options

@@ -29,6 +29,7 @@ module ConfigSchemaValueTests =
         "1.5h"
         "5 s"
         "5d"
+        "connect"
         "tcp"
         "https"
         "ip"

@@ -1,5 +1,7 @@
 namespace Conduit
 
+open System.Collections.Generic
+
 /// What a choice depends on besides the pool.
 [<Struct; NoEquality; NoComparison>]
 type Demand = {
@@ -159,6 +161,17 @@ module Balancer =
                     Seen = load
                 }
             | Selector.Random table -> at (AliasTable.draw (SplitMix.bits (pool.Seed + turn)) table)
+            | Selector.Custom own ->
+                // An array of references is a list of whatever its elements are.
+                let candidates = unbox<IReadOnlyList<ICandidate>>(box available)
+                let index = own.Choose(candidates, turn, SplitMix.bits (pool.Seed + turn))
+
+                at (
+                    if index >= 0 && index < available.Length then
+                        index
+                    else
+                        int (turn % uint64 available.Length)
+                )
             | Selector.TwoChoices table ->
                 any (lighterOfTwo tried pool table (SplitMix.bits (pool.Seed + turn)))
             | Selector.Peak table ->

@@ -14,7 +14,14 @@ type Target = {
     /// Answers of these statuses count as failures.
     Failures: StatusSet
     Upstream: Upstream
-}
+} with
+
+    interface ICandidate with
+        member this.Id = BackendId.value this.Backend.Spec.Id
+        member this.Weight = Weight.value this.Backend.Spec.Weight
+        member this.InFlight = this.Gauge.InFlight
+        member this.Requests = this.Gauge.Requests
+        member this.Failures = this.Gauge.Failures
 
 [<RequireQualifiedAccess>]
 module Target =
@@ -56,6 +63,7 @@ type Selector =
     | TwoChoices of AliasTable
     | Peak of AliasTable
     | Keyed of Keyed
+    | Custom of IStrategy
 
 /// One pool, ready for choices. Immutable but for the gauges, the ranking and the turn, which are not
 /// replaced but change.
@@ -174,6 +182,7 @@ module Snapshot =
         | Strategy.LeastConnections -> Selector.Least(Ranking.Over(available |> Array.map _.Gauge, weights))
         | Strategy.Random -> Selector.Random(AliasTable.ofWeights weights)
         | Strategy.PowerOfTwoChoices -> Selector.TwoChoices(AliasTable.ofWeights weights)
+        | Strategy.Custom own -> Selector.Custom own
         | Strategy.PeakEwma -> Selector.Peak(AliasTable.ofWeights weights)
         | Strategy.IpHash
         | Strategy.Hash -> keyed settings.Hash previous tier

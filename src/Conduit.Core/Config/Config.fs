@@ -27,6 +27,28 @@ type AdminConfig = {
     ReadOnly: bool
 }
 
+/// How the names of backends are followed.
+type ResolverSettings = {
+    /// The name servers that are asked; the system's resolver where there are none.
+    Servers: IPEndPoint list
+    /// A name is asked for again when its answer is no longer good, but not sooner than this.
+    MinInterval: TimeSpan
+    /// Nor later than this.
+    MaxInterval: TimeSpan
+    /// For one question.
+    Timeout: TimeSpan
+}
+
+[<RequireQualifiedAccess>]
+module ResolverSettings =
+
+    let defaults = {
+        Servers = []
+        MinInterval = TimeSpan.FromSeconds 1.0
+        MaxInterval = TimeSpan.FromSeconds 10.0
+        Timeout = TimeSpan.FromSeconds 2.0
+    }
+
 /// A pool as configured.
 type PoolConfig = {
     Name: PoolName
@@ -40,6 +62,7 @@ type Config = {
     /// TLS on the traffic port.
     Tls: TlsConfig option
     Admin: AdminConfig option
+    Resolver: ResolverSettings
     /// At least one, with different names.
     Pools: PoolConfig list
     /// Their pools are among `Pools`; no two match the same or have the same name.

@@ -46,7 +46,7 @@ module Drift =
         let where id =
             $"pools.{PoolName.value pool.Name}.backends.{BackendId.value id}"
 
-        for spec in config.Backends do
+        for spec in config.Backends |> List.filter (fun spec -> not spec.AllAddresses) do
             match Map.tryFind spec.Id pool.Backends with
             | Some backend -> yield! between (where spec.Id) spec backend
             | None -> {
@@ -58,7 +58,7 @@ module Drift =
         let configured = config.Backends |> Seq.map _.Id |> Set.ofSeq
 
         for backend in Pool.backends pool do
-            if not (Set.contains backend.Spec.Id configured) then
+            if not (Set.contains backend.Spec.Id configured || Pool.isOfName backend.Spec.Id pool) then
                 {
                     Where = where backend.Spec.Id
                     Configured = None

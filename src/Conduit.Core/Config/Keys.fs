@@ -54,7 +54,9 @@ module Keys =
 
     let prometheus = [ "enabled"; "path" ]
 
-    let backend = [ "id"; "url"; "weight"; "backup" ]
+    let backend = [ "id"; "url"; "weight"; "backup"; "resolve" ]
+
+    let resolver = [ "servers"; "min_interval"; "max_interval"; "timeout" ]
 
     let healthCheck = [ "type"; "path"; "interval"; "timeout"; "rise"; "fall"; "failure_threshold" ]
 
@@ -116,6 +118,7 @@ module Keys =
         "server"
         "lb_port"
         "admin"
+        "resolver"
         "pools"
         "routes"
         "sticky_session"
@@ -149,6 +152,7 @@ module Keys =
         "server.tls", tls
         "server.tls.certificates[]", certificate
         "admin", admin
+        "resolver", resolver
         "sticky_session", stickySession
         "metrics", metrics
         "metrics.prometheus", prometheus

@@ -113,6 +113,29 @@ module ReadConfig =
         ReadOnly = false
     }
 
+    let private resolver (root: Place) : Validation<ResolverSettings, Fault> =
+        let defaults = ResolverSettings.defaults
+        let duration = Duration.parseAtLeast (TimeSpan.FromMilliseconds 100.0)
+
+        root
+        |> Place.section
+            "resolver"
+            (fun place -> validation {
+                let! () = Place.onlyKnown Keys.resolver place
+                and! servers = place |> Place.list "servers" Scalars.nameServer defaults.Servers
+                and! least = place |> Place.value "min_interval" duration defaults.MinInterval
+                and! most = place |> Place.optional "max_interval" duration
+                and! timeout = place |> Place.value "timeout" duration defaults.Timeout
+
+                return {
+                    Servers = servers
+                    MinInterval = least
+                    MaxInterval = most |> Option.defaultValue defaults.MaxInterval |> max least
+                    Timeout = timeout
+                }
+            })
+            defaults
+
     let private named (root: Place) : Validation<PoolConfig list, Fault> =
         root
         |> Place.section
@@ -264,6 +287,7 @@ module ReadConfig =
             let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
             and! listen, tls = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
+            and! resolver = resolver root
             and! pools = pools root
 
             and! drain =
@@ -280,6 +304,7 @@ module ReadConfig =
                 Listen = listen
                 Tls = tls
                 Admin = admin
+                Resolver = resolver
                 Pools = pools
                 Routes = routes
                 DrainTimeout = drain

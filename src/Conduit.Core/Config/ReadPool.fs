@@ -128,12 +128,18 @@ module ReadPool =
             and! id = place |> Place.optional "id" BackendId.create
             and! weight = place |> Place.value "weight" Weight.parse Weight.one
             and! backup = place |> Place.value "backup" Scalars.boolean false
+            and! resolve = place |> Place.value "resolve" BackendSpec.resolve false
+
+            let! all =
+                BackendSpec.resolved (Place.where place) url resolve
+                |> Result.mapError List.singleton
 
             return {
                 Id = id |> Option.defaultValue (BackendId.ofUrl url)
                 Url = url
                 Weight = weight
                 Backup = backup
+                AllAddresses = all
             }
           }
         | _ ->

@@ -9,10 +9,22 @@ open System.Collections.Generic
 [<RequireQualifiedAccess>]
 module Reload =
 
+    let private added (spec: BackendSpec) =
+        if spec.AllAddresses then
+            PoolEvent.NameAdded spec
+        else
+            PoolEvent.Added spec
+
+    let private removed (spec: BackendSpec) =
+        if spec.AllAddresses then
+            PoolEvent.NameRemoved spec.Id
+        else
+            PoolEvent.Removed spec.Id
+
     let private created (pool: PoolConfig) = [
         Event.PoolCreated(pool.Name, pool.Settings)
         for spec in pool.Backends do
-            Event.InPool(pool.Name, PoolEvent.Added spec)
+            Event.InPool(pool.Name, added spec)
     ]
 
     let private byId (pool: PoolConfig) =
@@ -33,14 +45,17 @@ module Reload =
 
             for spec in before.Backends do
                 if not (later.ContainsKey spec.Id) then
-                    inPool (PoolEvent.Removed spec.Id)
+                    inPool (removed spec)
 
             for spec in after.Backends do
                 match earlier.TryGetValue spec.Id with
-                | false, _ -> inPool (PoolEvent.Added spec)
-                | true, old when old.Url <> spec.Url ->
-                    inPool (PoolEvent.Removed spec.Id)
-                    inPool (PoolEvent.Added spec)
+                | false, _ -> inPool (added spec)
+                | true, old when old.AllAddresses && spec.AllAddresses ->
+                    if old <> spec then
+                        inPool (added spec)
+                | true, old when old.Url <> spec.Url || old.AllAddresses <> spec.AllAddresses ->
+                    inPool (removed old)
+                    inPool (added spec)
                 | true, old ->
                     if old.Weight <> spec.Weight then
                         inPool (PoolEvent.WeightSet(spec.Id, spec.Weight))
@@ -170,6 +185,9 @@ module Reload =
         | Event.PoolCreated(name, _) -> inPool name "added"
         | Event.PoolRemoved name -> inPool name "removed"
         | Event.InPool(name, PoolEvent.Added spec) -> inPool name $"backend {BackendId.value spec.Id} added"
+        | Event.InPool(name, PoolEvent.NameAdded spec) ->
+            inPool name $"backend {BackendId.value spec.Id} stands for all addresses of {spec.Url.Host}"
+        | Event.InPool(name, PoolEvent.NameRemoved id)
         | Event.InPool(name, PoolEvent.Removed id) -> inPool name $"backend {BackendId.value id} removed"
         | Event.InPool(name, PoolEvent.WeightSet(id, weight)) ->
             inPool name $"backend {BackendId.value id} has weight {Weight.value weight}"
@@ -206,6 +224,8 @@ module Reload =
             $"trust_forwarded: {trust}"
         if before.TrustedProxies <> after.TrustedProxies then
             "trusted_proxies changed"
+        if before.Resolver <> after.Resolver then
+            "resolver: changed"
         if before.Admin <> after.Admin then
             "admin: takes effect at the next start"
         if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then

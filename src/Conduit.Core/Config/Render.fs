@@ -70,12 +70,15 @@ module Render =
             "url", scalar (string spec.Url)
             "weight", scalar (string (Weight.value spec.Weight))
             "backup", boolean spec.Backup
+            if spec.AllAddresses then
+                "resolve", scalar "all"
         ]
 
     let private healthCheck (check: HealthCheck) =
         section [
             match check.Probe with
             | Probe.Tcp -> "type", scalar "tcp"
+            | Probe.Custom own -> "type", scalar own.Name
             | Probe.Http path ->
                 "type", scalar "http"
                 "path", scalar path
@@ -180,6 +183,15 @@ module Render =
                 "read_only", boolean admin.ReadOnly
             ]
 
+    let private resolver (settings: ResolverSettings) =
+        section [
+            if not settings.Servers.IsEmpty then
+                "servers", list (settings.Servers |> List.map (string >> scalar))
+            "min_interval", duration settings.MinInterval
+            "max_interval", duration settings.MaxInterval
+            "timeout", duration settings.Timeout
+        ]
+
     let private edits (edits: HeaderEdits) =
         let all = HeaderEdits.toList edits
 
@@ -267,6 +279,8 @@ module Render =
                 | None -> ()
             ]
             "admin", admin config.Admin
+            if config.Resolver <> ResolverSettings.defaults then
+                "resolver", resolver config.Resolver
             "drain_timeout", duration config.DrainTimeout
             match config.StatsPath with
             | Some path -> "stats_path", scalar path

@@ -135,6 +135,29 @@ module Scalars =
 
     let port = whole 1 65535
 
+    /// A name server: an address, and a port where it is not 53.
+    let nameServer: ReadText<IPEndPoint> =
+        fun where text ->
+            let isAddress (address: IPAddress) =
+                text.Contains ':' || text.StartsWith(address.ToString())
+
+            match IPEndPoint.TryParse(text.Trim()) with
+            // A bare number would be read as an address too.
+            | true, NonNull server when isAddress server.Address ->
+                Ok(
+                    if server.Port = 0 then
+                        IPEndPoint(server.Address, 53)
+                    else
+                        server
+                )
+            | _ ->
+                Error(
+                    Fault.create
+                        where
+                        $"{Fault.quote text} is not a name server"
+                        "write its address, as in 10.0.0.2 or 127.0.0.1:5353"
+                )
+
     /// A listening address as Go writes it: `:3332`, `3332` or `0.0.0.0:3332`.
     let listen: ReadText<IPAddress option * int> =
         fun where text ->

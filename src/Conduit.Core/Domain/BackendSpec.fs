@@ -2,6 +2,7 @@ namespace Conduit
 
 open System
 open System.Collections.Generic
+open System.Net
 open FsToolkit.ErrorHandling
 
 /// Names a backend within its pool, for as long as it is configured. Gauges, health and latency
@@ -28,6 +29,9 @@ module BackendId =
 
     /// The name of a backend to which nobody gave one: `host:port`, and the base path if it has one.
     let ofUrl (url: BackendUrl) = BackendId(url.Authority + url.BasePath)
+
+    /// The name of a backend that is one of the addresses of another: `app:8080@10.0.0.5`.
+    let at (address: IPAddress) (BackendId id) = BackendId $"{id}@{address}"
 
 /// A backend's share of the traffic relative to the others of its pool: 0 to 256. With 0 it gets no new
 /// traffic.
@@ -60,23 +64,70 @@ type BackendSpec = {
     Weight: Weight
     /// Whether it gets traffic only while none of the others is available.
     Backup: bool
+    /// Whether each address that the URL's name has is a backend of its own.
+    AllAddresses: bool
 }
 
 [<RequireQualifiedAccess>]
 module BackendSpec =
 
-    let private options = [ "id"; "weight"; "backup" ]
+    /// A backend of which nothing but the URL is said.
+    let ofUrl (url: BackendUrl) : BackendSpec = {
+        Id = BackendId.ofUrl url
+        Url = url
+        Weight = Weight.one
+        Backup = false
+        AllAddresses = false
+    }
 
-    let private remedy = "options are ;id=NAME, ;weight=N and ;backup=true"
+    let private options = [ "id"; "weight"; "backup"; "resolve" ]
 
-    let private option where (id, weight, backup) (text: string) =
+    let private remedy =
+        "options are ;id=NAME, ;weight=N, ;backup=true and ;resolve=all"
+
+    /// Reads what becomes of the name in a URL: `all` makes a backend of each of its addresses, `connect`
+    /// leaves it to each connection.
+    let resolve where (text: string) : Result<bool, Fault> =
+        match text with
+        | "connect" -> Ok false
+        | "all" -> Ok true
+        | _ -> Error(Fault.create where $"{Fault.quote text} is no way to resolve" "use connect or all")
+
+    /// Whether the addresses of a URL's name become backends where that is wanted: an address, like
+    /// `localhost`, is itself and no more, and https has to keep its name.
+    let resolved where (url: BackendUrl) wanted : Result<bool, Fault> =
+        if wanted && url.Scheme = Scheme.Https then
+            Error(
+                Fault.create
+                    where
+                    "certificates are checked against names, and here backends are called by address"
+                    "use http, or leave resolve out"
+            )
+        else
+            Ok(wanted && BackendUrl.isNamed url)
+
+    /// The backend that one address of another is.
+    let at (address: IPAddress) (spec: BackendSpec) = {
+        spec with
+            Id = BackendId.at address spec.Id
+            Url = BackendUrl.withAddress address spec.Url
+            AllAddresses = false
+    }
+
+    /// What an option changes in a specification.
+    let private option where (text: string) : Result<BackendSpec -> BackendSpec, Fault> =
         match text.Split('=', 2) with
         | [| "id"; value |] ->
             BackendId.create where value
-            |> Result.map (fun given -> Some given, weight, backup)
-        | [| "weight"; value |] -> Weight.parse where value |> Result.map (fun given -> id, given, backup)
-        | [| "backup"; "true" |] -> Ok(id, weight, true)
-        | [| "backup"; "false" |] -> Ok(id, weight, false)
+            |> Result.map (fun id spec -> { spec with Id = id })
+        | [| "weight"; value |] ->
+            Weight.parse where value
+            |> Result.map (fun weight spec -> { spec with Weight = weight })
+        | [| "resolve"; value |] ->
+            resolve where value
+            |> Result.map (fun all spec -> { spec with AllAddresses = all })
+        | [| "backup"; "true" |] -> Ok(fun spec -> { spec with Backup = true })
+        | [| "backup"; "false" |] -> Ok(fun spec -> { spec with Backup = false })
         | [| "backup"; value |] ->
             Error(Fault.create where $"{Fault.quote value} is neither true nor false" remedy)
         | [| name |] when List.contains name options ->
@@ -89,30 +140,31 @@ module BackendSpec =
 
             Error(Fault.create where what remedy)
 
-    /// Reads the short form `URL[;weight=N][;id=NAME][;backup=true]`, with every fault in it.
+    /// Reads the short form `URL[;weight=N][;id=NAME][;backup=true][;resolve=all]`, with every fault in it.
     let parse where (text: string) : Validation<BackendSpec, Fault> =
         let parts = text.Split ';' |> Array.map _.Trim() |> Array.toList
+        let options = parts.Tail |> List.filter ((<>) "") |> List.map (option where)
 
-        let fold (known, faults) part =
-            match option where known part with
-            | Ok known -> known, faults
-            | Error fault -> known, fault :: faults
+        let faults =
+            options
+            |> List.choose (function
+                | Error fault -> Some fault
+                | Ok _ -> None)
 
-        let (id, weight, backup), faults =
-            parts.Tail
-            |> List.filter ((<>) "")
-            |> List.fold fold ((None, Weight.one, false), [])
-
-        match BackendUrl.parse where parts.Head, List.rev faults with
-        | Ok url, [] ->
-            Ok {
-                Id = id |> Option.defaultWith (fun () -> BackendId.ofUrl url)
-                Url = url
-                Weight = weight
-                Backup = backup
-            }
-        | Ok _, faults -> Error faults
+        match BackendUrl.parse where parts.Head, faults with
         | Error fault, faults -> Error(fault :: faults)
+        | Ok url, [] ->
+            let spec =
+                (ofUrl url, options)
+                ||> List.fold (fun spec change ->
+                    match change with
+                    | Ok change -> change spec
+                    | Error _ -> spec)
+
+            resolved where url spec.AllAddresses
+            |> Result.map (fun all -> { spec with AllAddresses = all })
+            |> Result.mapError List.singleton
+        | Ok _, faults -> Error faults
 
     /// Faults for ids and URLs that stand more than once in a pool.
     let duplicates where (specs: BackendSpec list) : Fault list =

@@ -1,6 +1,7 @@
 namespace Conduit
 
 open System
+open System.Net
 
 [<RequireQualifiedAccess>]
 type Scheme =
@@ -73,6 +74,30 @@ module BackendUrl =
                 text = if scheme = Scheme.Http then plain else "https://" + rest
                 plain = plain
             }
+
+    /// The same with an address in the place of the host.
+    let withAddress (address: IPAddress) (url: BackendUrl) : BackendUrl =
+        let host =
+            match string address with
+            | six when six.Contains ':' -> $"[{six}]"
+            | four -> four
+
+        let scheme =
+            match url.scheme with
+            | Scheme.Http -> "http"
+            | Scheme.Https -> "https"
+
+        {
+            url with
+                host = host
+                text = $"{scheme}://{host}:{string url.port}{url.basePath}"
+                plain = $"http://{host}:{string url.port}{url.basePath}"
+        }
+
+    /// Whether the host is a name that a name server may know: neither an address nor `localhost`.
+    let isNamed (url: BackendUrl) =
+        url.host <> "localhost"
+        && not (IPAddress.TryParse(url.host.Trim('[', ']')) |> fst)
 
     /// Reads a backend's URL: http or https, a host, a port if it is not the scheme's own, and a base
     /// path. Anything else a URL may carry is refused rather than dropped.

@@ -1,6 +1,8 @@
 namespace Conduit
 
 open System
+open System.Threading
+open System.Threading.Tasks
 
 /// Names a pool.
 [<Struct>]
@@ -29,6 +31,15 @@ module PoolName =
                     "use 1 to 64 letters, digits, dots, dashes and underscores"
             )
 
+/// A health check of your own.
+type IBackendCheck =
+    /// How the API calls it.
+    abstract Name: string
+
+    /// Nothing when the backend at the URL is well, else why it is not, in a few words. It has the pool's
+    /// `health_check.timeout`; after that, and when it throws, the check has failed.
+    abstract Check: url: Uri * cancellation: CancellationToken -> Task<string | null>
+
 /// What a health check does.
 [<RequireQualifiedAccess>]
 type Probe =
@@ -36,6 +47,8 @@ type Probe =
     | Tcp
     /// Passes when `GET path` answers with a status from 200 to 399.
     | Http of path: string
+    /// As someone outside says.
+    | Custom of IBackendCheck
 
 type HealthCheck = {
     Probe: Probe

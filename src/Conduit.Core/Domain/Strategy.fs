@@ -1,5 +1,30 @@
 namespace Conduit
 
+open System.Collections.Generic
+
+/// A backend as a strategy of your own sees it. The figures are live.
+type ICandidate =
+    abstract Id: string
+    /// As configured.
+    abstract Weight: int
+    /// Requests that have been sent to it and have not ended.
+    abstract InFlight: int
+    /// Tries that were begun, since it joined.
+    abstract Requests: int64
+    /// Tries that ended in a failure of its own.
+    abstract Failures: int64
+
+/// A strategy of your own. It is asked for each request, by many threads at once, so it must be quick and
+/// must not wait.
+type IStrategy =
+    /// How the API and logs call it.
+    abstract Name: string
+
+    /// The index of the one to choose of the candidates, of which there is at least one; any other number
+    /// leaves the choice to round robin. `turn` counts the choices of the pool from 0 on, and `chance` is
+    /// 64 random bits.
+    abstract Choose: candidates: IReadOnlyList<ICandidate> * turn: uint64 * chance: uint64 -> int
+
 /// How a pool chooses the backend for a request.
 [<RequireQualifiedAccess>]
 type Strategy =
@@ -19,6 +44,8 @@ type Strategy =
     | IpHash
     /// The same one for each value of a part of the request.
     | Hash
+    /// As someone outside says.
+    | Custom of IStrategy
 
 [<RequireQualifiedAccess>]
 module Strategy =
@@ -43,7 +70,9 @@ module Strategy =
     let all = names |> List.map snd
 
     let name strategy =
-        names |> List.find (fun (_, named) -> named = strategy) |> fst
+        match strategy with
+        | Strategy.Custom own -> own.Name
+        | _ -> names |> List.find (fun (_, named) -> named = strategy) |> fst
 
     let parse where (text: string) : Result<Strategy, Fault> =
         match List.tryFind (fun (name, _) -> name = text.Trim().ToLowerInvariant()) (names @ aliases) with

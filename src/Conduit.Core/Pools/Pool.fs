@@ -1,10 +1,20 @@
 namespace Conduit
 
+open System.Net
+
+/// A backend whose name is resolved, and the addresses that it has: each is a backend of the pool.
+type Followed = {
+    Spec: BackendSpec
+    Addresses: IPAddress list
+}
+
 /// A named set of backends with one set of policies.
 type Pool = {
     Name: PoolName
     Settings: PoolSettings
     Backends: Map<BackendId, Backend>
+    /// Those that stand for all addresses of a name.
+    Names: Map<BackendId, Followed>
     /// The ordinal of the next backend that is added.
     NextOrdinal: int
 }
@@ -14,6 +24,11 @@ type Pool = {
 type PoolEvent =
     | Added of BackendSpec
     | Removed of BackendId
+    /// A name is to be followed, or what is said of one has changed.
+    | NameAdded of BackendSpec
+    | NameRemoved of BackendId
+    /// A name has just these addresses.
+    | Resolved of BackendId * IPAddress list
     | WeightSet of BackendId * Weight
     | BackupSet of BackendId * bool
     | SettingsSet of PoolSettings
@@ -32,6 +47,7 @@ module Pool =
         Name = name
         Settings = settings
         Backends = Map.empty
+        Names = Map.empty
         NextOrdinal = 0
     }
 
@@ -58,22 +74,115 @@ module Pool =
         else
             { pool with Backends = changed }
 
+    let private add now spec pool =
+        if Map.containsKey spec.Id pool.Backends then
+            pool
+        else
+            {
+                pool with
+                    Backends = Map.add spec.Id (Backend.create now pool.NextOrdinal spec) pool.Backends
+                    NextOrdinal = pool.NextOrdinal + 1
+            }
+
+    let private remove id pool =
+        if Map.containsKey id pool.Backends then
+            {
+                pool with
+                    Backends = Map.remove id pool.Backends
+            }
+        else
+            pool
+
+    /// The pool in which a name has these addresses: a backend that stays is not touched.
+    let private reconcile now (followed: Followed) addresses pool =
+        let idAt address = BackendId.at address followed.Spec.Id
+        let gone = followed.Addresses |> List.except addresses
+        let fresh = addresses |> List.except followed.Addresses
+
+        if gone.IsEmpty && fresh.IsEmpty then
+            pool
+        else
+            let without =
+                (pool, gone) ||> List.fold (fun pool address -> remove (idAt address) pool)
+
+            let after =
+                (without, fresh)
+                ||> List.fold (fun pool address -> add now (BackendSpec.at address followed.Spec) pool)
+
+            {
+                after with
+                    Names =
+                        Map.add
+                            followed.Spec.Id
+                            {
+                                followed with
+                                    Addresses = List.distinct addresses
+                            }
+                            pool.Names
+            }
+
+    /// The pool in which something else is said of a name: of another host or port nothing is known yet.
+    let private rename now (before: Followed) spec pool =
+        if before.Spec = spec then
+            pool
+        elif before.Spec.Url <> spec.Url then
+            let after = reconcile now before [] pool
+
+            {
+                after with
+                    Names = Map.add spec.Id { Spec = spec; Addresses = [] } after.Names
+            }
+        else
+            let restated (backends: Map<BackendId, Backend>) address =
+                backends
+                |> Map.change
+                    (BackendId.at address spec.Id)
+                    (Option.map (fun backend -> {
+                        backend with
+                            Spec = BackendSpec.at address spec
+                    }))
+
+            {
+                pool with
+                    Names = Map.add spec.Id { before with Spec = spec } pool.Names
+                    Backends = List.fold restated pool.Backends before.Addresses
+            }
+
+    /// Whether a backend is in the pool because a name has its address.
+    let isOfName id pool =
+        pool.Names
+        |> Map.exists (fun name followed ->
+            followed.Addresses
+            |> List.exists (fun address -> BackendId.at address name = id))
+
     /// The pool after an event at an instant. News of a backend that is not in the pool changes
     /// nothing, nor does news of an epoch that is over; adding an id that is there changes nothing.
     /// What changes nothing gives back the very same value.
     let evolve now pool event =
         match event with
-        | PoolEvent.Added spec when Map.containsKey spec.Id pool.Backends -> pool
-        | PoolEvent.Added spec -> {
-            pool with
-                Backends = Map.add spec.Id (Backend.create now pool.NextOrdinal spec) pool.Backends
-                NextOrdinal = pool.NextOrdinal + 1
-          }
-        | PoolEvent.Removed id when Map.containsKey id pool.Backends -> {
-            pool with
-                Backends = Map.remove id pool.Backends
-          }
-        | PoolEvent.Removed _ -> pool
+        | PoolEvent.Added spec -> add now spec pool
+        | PoolEvent.Removed id -> remove id pool
+        | PoolEvent.NameAdded spec ->
+            match Map.tryFind spec.Id pool.Names with
+            | Some before -> rename now before spec pool
+            | None -> {
+                pool with
+                    Names = Map.add spec.Id { Spec = spec; Addresses = [] } pool.Names
+              }
+        | PoolEvent.NameRemoved id ->
+            match Map.tryFind id pool.Names with
+            | Some followed ->
+                let after = reconcile now followed [] pool
+
+                {
+                    after with
+                        Names = Map.remove id after.Names
+                }
+            | None -> pool
+        | PoolEvent.Resolved(id, addresses) ->
+            match Map.tryFind id pool.Names with
+            | Some followed -> reconcile now followed addresses pool
+            | None -> pool
         | PoolEvent.SettingsSet settings when settings = pool.Settings -> pool
         | PoolEvent.SettingsSet settings ->
             { pool with Settings = settings } |> updateAll (Backend.tick now settings)

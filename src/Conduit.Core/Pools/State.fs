@@ -105,6 +105,17 @@ module State =
             |> Seq.collect (fun backend -> ofBackend name before after backend.Spec.Id)
             |> List.ofSeq
 
+    /// Those that are in the pool before or after.
+    let private ofEither name (before: Pool) (after: Pool) =
+        if obj.ReferenceEquals(before, after) then
+            []
+        else
+            Seq.append (Pool.backends before) (Pool.backends after)
+            |> Seq.map _.Spec.Id
+            |> Seq.distinct
+            |> Seq.collect (ofBackend name before after)
+            |> List.ofSeq
+
     /// What `event` changed between the state before it and the state after it.
     let changes before after event =
         let inPool name of' =
@@ -128,6 +139,9 @@ module State =
             match news with
             | PoolEvent.SettingsSet _
             | PoolEvent.Ticked -> inPool name (ofAll name)
+            | PoolEvent.NameAdded _
+            | PoolEvent.NameRemoved _
+            | PoolEvent.Resolved _ -> inPool name (ofEither name)
             | PoolEvent.Added spec -> inPool name (fun before after -> ofBackend name before after spec.Id)
             | PoolEvent.Removed id
             | PoolEvent.WeightSet(id, _)

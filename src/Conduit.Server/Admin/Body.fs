@@ -92,6 +92,7 @@ module Body =
                 Url = url
                 Weight = weight |> Option.defaultValue Weight.one
                 Backup = false
+                AllAddresses = false
             }
         })
 

@@ -7,6 +7,7 @@ open System.Threading
 open System.Threading.Channels
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
+open Conduit
 
 /// How the stream of events goes.
 type EventStreamSettings = {

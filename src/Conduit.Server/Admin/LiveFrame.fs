@@ -3,6 +3,7 @@ namespace Conduit.Server
 open System
 open System.Text
 open System.Text.Json
+open Conduit
 
 /// The figures of one moment, made ready once for all who watch.
 [<NoEquality; NoComparison>]

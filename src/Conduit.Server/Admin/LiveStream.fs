@@ -4,6 +4,7 @@ open System
 open System.Threading
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
+open Conduit
 
 /// How the live figures are sent.
 type LiveStreamSettings = {

@@ -35,7 +35,7 @@ module Views =
             Requests = gauge.Requests
             Failures = gauge.Failures
             LatencyMs = Wire.ofDurations (Durations.ofCounts (gauge.Latency.Read()))
-            Recent = Wire.ofRecent (ports.Figures.Backend target)
+            Recent = Recent.toWire (ports.Figures.Backend target)
             LastFailure = backend.LastFailure
             LastFailureAt = note.LastFailureAt
             LastCheckAt = note.LastCheckAt
@@ -55,7 +55,7 @@ module Views =
         InFlight = int (sum (_.InFlight >> int64) view)
         Requests = sum _.Requests view
         Failures = sum _.Failures view
-        Recent = Wire.ofRecent (ports.Figures.Pool view.Source.Name)
+        Recent = Recent.toWire (ports.Figures.Pool view.Source.Name)
     }
 
     let overview (ports: ControlPorts) : Wire.Overview =
@@ -70,7 +70,7 @@ module Views =
             InFlight = int (views |> Array.sumBy (sum (_.InFlight >> int64)))
             Requests = views |> Array.sumBy (sum _.Requests)
             Failures = views |> Array.sumBy (sum _.Failures)
-            Recent = Wire.ofRecent ports.Figures.Overall
+            Recent = Recent.toWire ports.Figures.Overall
         }
 
     let private historyPoint (point: HistoryPoint) : Wire.HistoryPoint =
@@ -95,6 +95,7 @@ module Views =
         let probe, path =
             match check.Probe with
             | Probe.Tcp -> "tcp", None
+            | Probe.Custom own -> own.Name, None
             | Probe.Http path -> "http", Some path
 
         {

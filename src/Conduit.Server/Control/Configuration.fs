@@ -19,6 +19,8 @@ type ConfigurationPorts = {
     Agent: Agent
     Events: ControlEvents
     Clock: TimeProvider
+    /// Puts in what is supplied in code.
+    Extend: LoadedConfig -> Result<LoadedConfig, Fault list>
     Log: Log
 }
 
@@ -31,6 +33,9 @@ type MoveListener = Config -> Task<Result<unit -> unit, Fault list>>
 type Configuration(source: ConfigSource, first: LoadedConfig, ports: ConfigurationPorts) =
 
     let writing = new SemaphoreSlim(1, 1)
+
+    let load () =
+        ConfigSource.load source |> Result.bind ports.Extend
 
     let mutable standing = {
         Loaded = first
@@ -123,7 +128,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
     member _.Preview() : Result<ReloadReport, Fault list> =
         let standing = Volatile.Read &standing
 
-        ConfigSource.load source
+        load ()
         |> Result.map (fun loaded -> {
             Version = standing.Version + 1
             Changes = newsOf standing loaded |> Reload.report standing.Loaded.Config loaded.Config
@@ -136,7 +141,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
         try
             Volatile.Write(&tried, source.File |> Option.bind FileStamp.read)
 
-            match ConfigSource.load source with
+            match load () with
             | Error faults -> return refuse faults
             | Ok loaded ->
                 let events = newsOf standing loaded

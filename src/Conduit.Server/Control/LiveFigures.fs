@@ -13,6 +13,16 @@ type Recent = {
     FiveMinutes: Figures
 }
 
+[<RequireQualifiedAccess>]
+module Recent =
+
+    /// As the admin API tells it.
+    let toWire (recent: Recent) : Wire.Recent = {
+        TenSeconds = Wire.ofFigures recent.TenSeconds
+        OneMinute = Wire.ofFigures recent.OneMinute
+        FiveMinutes = Wire.ofFigures recent.FiveMinutes
+    }
+
 /// One step of the history of all pools together.
 type HistoryPoint = {
     At: DateTimeOffset

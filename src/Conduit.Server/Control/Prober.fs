@@ -55,6 +55,9 @@ module HealthProbe =
         try
             match probe with
             | Probe.Tcp -> return! tcp url limit.Token
+            | Probe.Custom own ->
+                let! why = own.Check(Uri(string url), limit.Token)
+                return Option.ofObj why
             | Probe.Http path -> return! http invoker isHttp2 url path limit.Token
         with
         | :? OperationCanceledException ->

@@ -147,7 +147,7 @@ module Stats =
                 )
             memory_usage = memory (memoryOf backend.Spec.Url)
             conn_count = target.Gauge.InFlight
-            recent = Wire.ofRecent (figures.Backend target)
+            recent = Recent.toWire (figures.Backend target)
         }
 
     /// The handler of `/stats`.

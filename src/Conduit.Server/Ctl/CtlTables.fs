@@ -4,6 +4,7 @@ open System
 open System.Globalization
 open Spectre.Console
 open Spectre.Console.Rendering
+open Conduit
 open Conduit.Server
 
 /// Answers as tables for people.

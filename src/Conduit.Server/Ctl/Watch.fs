@@ -5,6 +5,7 @@ open System.Collections.Concurrent
 open System.Threading
 open System.Threading.Tasks
 open Spectre.Console
+open Conduit
 open Conduit.Server
 
 /// `conduit ctl watch`: figures as they change, and what happens.

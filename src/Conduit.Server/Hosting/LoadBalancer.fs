@@ -108,11 +108,12 @@ type LoadBalancer
     /// Starts all parts with a configuration that was read from `source`. The failure says which port cannot
     /// be had, or which file not be served from; nothing is left running then.
     static member Run
-        (source: ConfigSource, loaded: LoadedConfig, loggers)
+        (source: ConfigSource, loaded: LoadedConfig, loggers, ?extensions: Extensions)
         : Task<Result<LoadBalancer, StartFailure>> = task {
-        let parts = Parts.start loggers
+        let parts = Parts.start (defaultArg extensions Extensions.none) loggers
         parts.Log.Doubts loaded.Config
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)
+        do! parts.Resolver.Sync loaded.Config.Resolver
 
         let! opened = task {
             match Entry.read (TimeProvider.System.GetUtcNow()) loaded.Config with
@@ -129,12 +130,14 @@ type LoadBalancer
         return opened
     }
 
-    /// Reads the configuration and starts all parts, logging to `loggers`, or else as the configuration
-    /// says.
+    /// Reads the configuration and starts all parts, with what is supplied in code, logging to `loggers`, or
+    /// else as the configuration says.
     static member Start
-        (source: ConfigSource, ?loggers: ILoggerFactory)
+        (source: ConfigSource, ?loggers: ILoggerFactory, ?extensions: Extensions)
         : Task<Result<LoadBalancer, StartFailure>> = task {
-        match ConfigSource.load source with
+        let extensions = defaultArg extensions Extensions.none
+
+        match ConfigSource.load source |> Result.bind (Extensions.apply extensions) with
         | Error faults -> return Error(StartFailure.Configuration faults)
         | Ok loaded ->
             let config = loaded.Config
@@ -143,7 +146,7 @@ type LoadBalancer
                 loggers
                 |> Option.defaultWith (fun () -> Logging.factory config.LogFormat config.LogLevel)
 
-            return! LoadBalancer.Run(source, loaded, loggers)
+            return! LoadBalancer.Run(source, loaded, loggers, extensions)
     }
 
     /// Readiness turns to draining, the traffic port and those before it drain, and all parts end. Gives

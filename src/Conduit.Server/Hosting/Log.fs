@@ -91,6 +91,13 @@ type Log(factory: ILoggerFactory) =
             "Check of {Backend} failed: {Reason}"
         )
 
+    static let notResolved =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 21,
+            "{Name} cannot be resolved: {Reason}. Its addresses stay what they were; it is asked for again"
+        )
+
     static let notYet =
         LoggerMessage.Define<string, string>(
             LogLevel.Warning,
@@ -222,6 +229,10 @@ type Log(factory: ILoggerFactory) =
 
     member _.Draining(inFlight, timeout: TimeSpan) =
         draining.Invoke(log, inFlight, Duration.format timeout, null)
+
+    /// The name is one that was configured; the reason is a name server's code.
+    member _.NotResolved(name, reason) =
+        notResolved.Invoke(log, name, reason, null)
 
     member _.NotYet(fault: Fault) =
         notYet.Invoke(log, fault.Where, fault.What, null)

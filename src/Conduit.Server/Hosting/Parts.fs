@@ -18,10 +18,12 @@ type internal Parts = {
     Notes: BackendNotes
     Ticker: Ticker
     Prober: Prober
+    Resolver: Resolver
     Memory: MemoryUsage
     Forwarder: IForwarder
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
+    Extensions: Extensions
 }
 
 [<RequireQualifiedAccess>]
@@ -39,7 +41,7 @@ module internal Parts =
 
     /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
     /// begin when the prober is told to.
-    let start (loggers: ILoggerFactory) : Parts =
+    let start (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
         let notes = BackendNotes TimeProvider.System
@@ -69,6 +71,9 @@ module internal Parts =
             | Change.Removed(pool, spec) -> prober.Forget(pool, spec.Id)
             | _ -> ())
 
+        for observer in extensions.Observers do
+            events.Subscribe(Views.event >> observer.Happened) |> ignore
+
         {
             Log = log
             Loggers = loggers
@@ -79,9 +84,11 @@ module internal Parts =
             Notes = notes
             Ticker = new Ticker(agent, now)
             Prober = prober
+            Resolver = new Resolver(agent, log)
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(TransportKind.Direct)
             Stopping = new CancellationTokenSource()
+            Extensions = extensions
         }
 
     /// Takes the live figures until the balancer stops.
@@ -112,7 +119,14 @@ module internal Parts =
     let dispose (parts: Parts) =
         parts.Stopping.Cancel()
 
-        let all: IDisposable list = [ parts.Prober; parts.Ticker; parts.Forwarder; parts.Memory; parts.Agent ]
+        let all: IDisposable list = [
+            parts.Resolver
+            parts.Prober
+            parts.Ticker
+            parts.Forwarder
+            parts.Memory
+            parts.Agent
+        ]
 
         for part in all do
             part.Dispose()

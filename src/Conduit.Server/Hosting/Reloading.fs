@@ -20,19 +20,27 @@ module internal Reloading =
                 Agent = parts.Agent
                 Events = parts.Events
                 Clock = TimeProvider.System
+                Extend = Extensions.apply parts.Extensions
                 Log = parts.Log
             }
         )
 
     /// Reads the source again. A port that changed is opened before anything else changes, and once the
-    /// program stops none is opened any more.
-    let reload (parts: Parts) (configuration: Configuration) (port: TrafficPort) () =
-        configuration.Reload(fun config -> task {
-            if parts.Stopping.IsCancellationRequested then
-                return Error [ stopping ]
-            else
-                return! port.Move(config, config.DrainTimeout)
-        })
+    /// program stops none is opened any more. Names that are new are followed from now on.
+    let reload (parts: Parts) (configuration: Configuration) (port: TrafficPort) () = task {
+        let! outcome =
+            configuration.Reload(fun config -> task {
+                if parts.Stopping.IsCancellationRequested then
+                    return Error [ stopping ]
+                else
+                    return! port.Move(config, config.DrainTimeout)
+            })
+
+        if outcome.IsOk then
+            do! parts.Resolver.Sync configuration.Current.Resolver
+
+        return outcome
+    }
 
     /// The same for those who do not wait for an answer: the log has it.
     let inBackground (parts: Parts) (reload: unit -> Task<Result<ReloadReport, Fault list>>) : Task =

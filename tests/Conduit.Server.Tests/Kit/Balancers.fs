@@ -104,6 +104,7 @@ module Balancers =
         Listen = settings.Listen
         Tls = settings.Tls
         Admin = settings.Admin
+        Resolver = ResolverSettings.defaults
         Pools = [
             {
                 Name = PoolName.defaultPool

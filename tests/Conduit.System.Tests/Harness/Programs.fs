@@ -23,7 +23,12 @@ module Programs =
     let wrk = { Name = "wrk"; Package = "wrk" }
     let curl = { Name = "curl"; Package = "curl" }
 
-    let private all = [ nginx; hey; wrk; curl ]
+    let dnsmasq = {
+        Name = "dnsmasq"
+        Package = "dnsmasq-base"
+    }
+
+    let private all = [ nginx; hey; wrk; curl; dnsmasq ]
 
     /// Servers are in the sbin directories, which are not on everybody's PATH.
     let private directories =

@@ -1,4 +1,4 @@
-namespace Conduit.Server.Ctl
+namespace Conduit
 
 open System
 open System.IO
@@ -7,8 +7,6 @@ open System.Net.Http.Headers
 open System.Text.Json
 open System.Threading
 open System.Threading.Tasks
-open FsToolkit.ErrorHandling
-open Conduit.Server
 
 /// Why the admin API did not do what it was asked.
 [<RequireQualifiedAccess>]
@@ -167,6 +165,9 @@ type ApiClient(adminUrl: Uri, token: string option) =
     /// Sets the parts that `change` has.
     member _.Change(pool, id, change: obj) : Task<Result<Answered<Wire.Backend>, ApiFailure>> =
         send HttpMethod.Patch (one pool id) (Some change) |> typed
+
+    member this.SetState(pool, id, state: AdminState) =
+        this.Change(pool, id, {| state = Wire.ofState state |})
 
     member _.Add(pool, addition: obj) : Task<Result<Answered<Wire.Backend>, ApiFailure>> =
         send HttpMethod.Post (backends pool) (Some addition) |> typed

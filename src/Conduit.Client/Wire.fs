@@ -1,11 +1,10 @@
-namespace Conduit.Server
+namespace Conduit
 
 open System
 open System.Text.Encodings.Web
 open System.Text.Json
 open System.Text.Json.Nodes
 open System.Text.Json.Serialization
-open Conduit
 
 /// The JSON of the admin API, as both its server and its client see it. Names become snake_case.
 [<RequireQualifiedAccess>]
@@ -267,15 +266,9 @@ module Wire =
             P999 = at 0.999
         }
 
-    let private ofFigures (figures: Conduit.Figures) : Figures = {
+    let ofFigures (figures: Conduit.Figures) : Figures = {
         RequestsPerSecond = Math.Round(Figures.requestsPerSecond figures, 3)
         ErrorsPerSecond = Math.Round(Figures.errorsPerSecond figures, 3)
         ErrorRatio = Figures.errorRatio figures
         LatencyMs = ofDurations figures.Sample.Durations
-    }
-
-    let ofRecent (recent: Conduit.Server.Recent) : Recent = {
-        TenSeconds = ofFigures recent.TenSeconds
-        OneMinute = ofFigures recent.OneMinute
-        FiveMinutes = ofFigures recent.FiveMinutes
     }
