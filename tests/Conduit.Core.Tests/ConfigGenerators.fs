@@ -180,10 +180,25 @@ module ConfigGenerators =
         }
     }
 
+    let private sticky = gen {
+        let! timeout = duration (TimeSpan.FromSeconds 1.0)
+        let! sessions = Gen.choose (1, 16_777_216)
+        let! isCookie = Gen.elements [ true; false ]
+
+        return {
+            By = if isCookie then StickyBy.Cookie "sid" else StickyBy.Client
+            Timeout = timeout
+            MaxSessions = sessions
+            Key = None
+        }
+    }
+
     let private settings = gen {
         let! strategy = Gen.elements Strategy.all
         let! hash = hash
         let! admission = admission
+        let! slowStart = duration TimeSpan.Zero
+        let! sticky = Gen.optionOf sticky
         let! check = check
         let! retries = Gen.choose (0, 100)
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
@@ -194,6 +209,8 @@ module ConfigGenerators =
             Strategy = strategy
             Hash = hash
             Admission = admission
+            SlowStart = slowStart
+            Sticky = sticky
             Check = check
             Retries = retries
             Timeouts = {

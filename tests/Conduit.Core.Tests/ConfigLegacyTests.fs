@@ -155,6 +155,17 @@ let ``the JSON shape of server and retry`` () =
 
     Assert.Equal(IPEndPoint(IPAddress.Any, 8080), config.Listen)
     Assert.Equal(3, pool.Settings.Retries)
+
+    Assert.Equal(
+        Some {
+            By = StickyBy.Cookie "lb_session"
+            Timeout = TimeSpan.FromHours 24.0
+            MaxSessions = 10_000
+            Key = None
+        },
+        pool.Settings.Sticky
+    )
+
     Assert.Equal(TimeSpan.FromSeconds 30.0, pool.Settings.Check.Interval)
     Assert.Equal(3, pool.Backends.Length)
 
@@ -166,7 +177,6 @@ let ``what has no effect yet is told, once each`` () =
 
     Assert.Equal<(string * string) list>(
         [
-            "conduit.yaml:25:3: sticky_session", "session stickiness is not there yet"
             "conduit.yaml:31:5: metrics.prometheus", "the Prometheus endpoint is not there yet"
         ],
         pending yaml
@@ -174,7 +184,6 @@ let ``what has no effect yet is told, once each`` () =
 
     Assert.Equal<string list>(
         [
-            "session stickiness is not there yet"
             "back-off between retries is not there yet"
             "back-off between retries is not there yet"
             "back-off between retries is not there yet"
@@ -184,7 +193,6 @@ let ``what has no effect yet is told, once each`` () =
     )
 
 let private pendingSections: (string * Doc) list = [
-    "sticky_session", Doc.Section [ "enabled", value "true" ]
     "metrics", Doc.Section [ "prometheus", Doc.Section [ "enabled", value "true" ] ]
     "retry", Doc.Section [ "multiplier", value "2" ]
 ]

@@ -89,6 +89,14 @@ let private full =
                 ]
                 "max_in_flight", value "500"
                 "max_body", value "10MB"
+                "slow_start", value "30s"
+                "sticky_session",
+                Doc.Section [
+                    "enabled", value "true"
+                    "cookie_name", value "sid"
+                    "timeout", value "1h"
+                    "key", value "file:/key"
+                ]
                 "backends",
                 Doc.Items [
                     value "http://10.0.0.1:8081;weight=3;id=a"
@@ -172,6 +180,14 @@ let ``Conduit's own shape says everything`` () =
                         MaxInFlight = 500
                         MaxBody = 10_485_760L
                     }
+                    SlowStart = seconds 30.0
+                    Sticky =
+                        Some {
+                            By = StickyBy.Cookie "sid"
+                            Timeout = TimeSpan.FromHours 1.0
+                            MaxSessions = 65_536
+                            Key = Some(ConfigDocuments.secret "0123456789abcdef")
+                        }
                     Check = {
                         Probe = Probe.Http "/up"
                         Interval = seconds 1.0
@@ -220,7 +236,13 @@ let ``Conduit's own shape says everything`` () =
         NotYet = []
     }
 
-    Assert.Equal(expected, ConfigDocuments.right full)
+    let readSecret path =
+        if path = "/key" then
+            Ok "0123456789abcdef\n"
+        else
+            Error "there is no such file"
+
+    Assert.Equal(Ok expected, ReadConfig.read readSecret (ConfigDocuments.node full))
 
 [<Fact>]
 let ``the flat form and the pool default say the same`` () =

@@ -58,6 +58,7 @@ let ``every default is filled in`` () =
             "pools.default.hash_balance_factor"
             "pools.default.max_in_flight"
             "pools.default.max_body"
+            "pools.default.slow_start"
             "pools.default.health_check.type"
             "pools.default.health_check.interval"
             "pools.default.health_check.timeout"

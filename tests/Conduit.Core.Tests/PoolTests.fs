@@ -116,6 +116,7 @@ let ``an event touches only the backend that it names`` () =
                 | PoolEvent.NameAdded _
                 | PoolEvent.NameRemoved _
                 | PoolEvent.Resolved _
+                | PoolEvent.Settled
                 | PoolEvent.Ticked -> None
                 | PoolEvent.Added spec -> Some spec.Id
                 | PoolEvent.Removed id

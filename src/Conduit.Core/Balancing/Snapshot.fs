@@ -72,9 +72,11 @@ type PoolView = {
     Source: Pool
     /// All backends in their order.
     Targets: Target[]
+    /// The same by their ids.
+    ById: Dictionary<BackendId, Target>
     /// Those that may get new requests: of the backups only when no other one is available.
     Available: Target[]
-    /// Of those available, in their order.
+    /// The shares of those available, in their order: their weights, less what a slow start takes of them.
     Weights: int[]
     /// Over `Available`.
     Selector: Selector
@@ -87,6 +89,8 @@ type PoolView = {
     Admitted: Occupancy
     /// Its rate limit; null for none.
     Limiter: Limiter | null
+    /// Its sessions by address; null where it has none.
+    Sessions: Sessions | null
     Rejections: Rejections
     /// Sets this process' chances apart from those of another one.
     Seed: uint64
@@ -177,7 +181,8 @@ module Snapshot =
 
     let private selector (settings: PoolSettings) previous tier (available: Target[]) (weights: int[]) =
         match settings.Strategy with
-        | Strategy.RoundRobin -> Selector.RoundRobin
+        | Strategy.RoundRobin when (Array.distinct weights).Length < 2 -> Selector.RoundRobin
+        | Strategy.RoundRobin
         | Strategy.WeightedRoundRobin -> Selector.Cycle(SmoothCycle.ofWeights weights)
         | Strategy.LeastConnections -> Selector.Least(Ranking.Over(available |> Array.map _.Gauge, weights))
         | Strategy.Random -> Selector.Random(AliasTable.ofWeights weights)
@@ -186,6 +191,28 @@ module Snapshot =
         | Strategy.PeakEwma -> Selector.Peak(AliasTable.ofWeights weights)
         | Strategy.IpHash
         | Strategy.Hash -> keyed settings.Hash previous tier
+
+    /// Totals above this are not made larger for the sake of a slow start: tables have their size.
+    let private largestTotal = 10_000
+
+    /// The shares of those available. A slow start counts in tenths, but not where keys would move with it.
+    let private sharesOf strategy (available: Target[]) =
+        let weights =
+            match strategy with
+            | Strategy.RoundRobin -> Array.create available.Length 1
+            | _ -> available |> Array.map weightOf
+
+        let isWhole = available |> Array.forall (fun target -> target.Backend.Tenths = 10)
+
+        match strategy with
+        | Strategy.Hash
+        | Strategy.IpHash -> weights
+        | _ when isWhole -> weights
+        | _ ->
+            let unit = if Array.sum weights > largestTotal then 10 else 1
+
+            (weights, available)
+            ||> Array.map2 (fun weight target -> max 1 (weight * target.Backend.Tenths / unit))
 
     /// Whether the selector of the view before still is the right one.
     let private isSame (before: PoolView) (settings: PoolSettings) (available: Target[]) (weights: int[]) =
@@ -217,11 +244,26 @@ module Snapshot =
         | Some { Limiter = NonNull limiter }, Some limit when limiter.Limit = limit -> limiter
         | _, Some limit -> Limiter(limit, seed)
 
+    /// Other settings begin with a table without sessions.
+    let private sessions seed (previous: PoolView option) (sticky: StickySettings option) : Sessions | null =
+        match previous, sticky with
+        | Some { Sessions = NonNull sessions }, Some sticky when sessions.Settings = sticky -> sessions
+        | _, Some({ By = StickyBy.Client } as sticky) -> Sessions(sticky, seed)
+        | _ -> null
+
+    let private byId (targets: Target[]) =
+        let found = Dictionary<BackendId, Target>(targets.Length)
+
+        for target in targets do
+            found[target.Backend.Spec.Id] <- target
+
+        found
+
     let private view seed (previous: PoolView option) (pool: Pool) =
         let known =
             match previous with
-            | Some view -> view.Targets |> Seq.map (fun target -> target.Backend.Spec.Id, target) |> dict
-            | None -> dict []
+            | Some view -> view.ById
+            | None -> Dictionary()
 
         let inFlight =
             match previous with
@@ -262,11 +304,12 @@ module Snapshot =
         let available =
             tier |> Array.filter (fun target -> Backend.isAvailable target.Backend)
 
-        let weights = available |> Array.map weightOf
+        let weights = sharesOf pool.Settings.Strategy available
 
         {
             Source = pool
             Targets = targets
+            ById = byId targets
             Available = available
             Weights = weights
             Selector =
@@ -284,6 +327,7 @@ module Snapshot =
                 | Some view -> view.Admitted
                 | None -> Occupancy()
             Limiter = limiter seed previous pool.Settings.Admission
+            Sessions = sessions seed previous pool.Settings.Sticky
             Rejections =
                 match previous with
                 | Some view -> view.Rejections

@@ -88,6 +88,15 @@ module Config =
     let defaultAdminPort = 8090
     let defaultDrainTimeout = TimeSpan.FromSeconds 10.0
 
+    /// The pools whose sessions are signed with a key that nobody has given.
+    let withoutKey config =
+        config.Pools
+        |> List.filter (fun pool ->
+            match pool.Settings.Sticky with
+            | Some { By = StickyBy.Cookie _; Key = None } -> true
+            | _ -> false)
+        |> List.map _.Name
+
     /// The pool of that name, if it is configured.
     let pool name config =
         config.Pools |> List.tryFind (fun pool -> pool.Name = name)

@@ -44,6 +44,7 @@ module Keys =
         "cookie_name"
         "timeout"
         "ttl"
+        "key"
         "max_sessions"
         "cleanup_interval"
     ]
@@ -82,6 +83,8 @@ module Keys =
         "rate_limit"
         "max_in_flight"
         "max_body"
+        "slow_start"
+        "sticky_session"
         "backends"
         "health_check"
         "retry"
@@ -121,7 +124,6 @@ module Keys =
         "resolver"
         "pools"
         "routes"
-        "sticky_session"
         "metrics"
         "drain_timeout"
         "stats_path"
@@ -134,6 +136,7 @@ module Keys =
     let private ofPool = [
         "backends[]", backend
         "rate_limit", rateLimit
+        "sticky_session", stickySession
         "health_check", healthCheck
         "retry", retry
         "timeouts", timeouts
@@ -153,7 +156,6 @@ module Keys =
         "server.tls.certificates[]", certificate
         "admin", admin
         "resolver", resolver
-        "sticky_session", stickySession
         "metrics", metrics
         "metrics.prometheus", prometheus
         "log", log

@@ -40,21 +40,6 @@ module Pending =
             })
             []
 
-    let stickySession =
-        optIn
-            "session stickiness"
-            false
-            Keys.stickySession
-            [
-                "type", some (Scalars.oneOf [ "ip", (); "cookie", () ])
-                "cookie_name", text
-                "timeout", duration
-                "ttl", duration
-                "max_sessions", count
-                "cleanup_interval", duration
-            ]
-            "sticky_session"
-
     let metrics place =
         place
         |> Place.section

@@ -136,7 +136,7 @@ module ReadConfig =
             })
             defaults
 
-    let private named (root: Place) : Validation<PoolConfig list, Fault> =
+    let private named readSecret (root: Place) : Validation<PoolConfig list, Fault> =
         root
         |> Place.section
             "pools"
@@ -145,7 +145,7 @@ module ReadConfig =
                  List.traverseValidationA (fun (key, place) -> validation {
                      let! name = PoolName.create (Place.where place) key |> Result.mapError List.singleton
                      and! () = Place.onlyKnown Keys.pool place
-                     and! pool = ReadPool.read PoolName.defaultPool place
+                     and! pool = ReadPool.read readSecret PoolName.defaultPool place
                      return { pool with Name = name }
                  })
              ))
@@ -155,7 +155,7 @@ module ReadConfig =
         Keys.pool |> List.exists (fun key -> (Place.tryFind key root).IsSome)
 
     /// The pools: `default` when the flat form describes it, and the named ones.
-    let private pools (root: Place) : Validation<PoolConfig list, Fault> =
+    let private pools readSecret (root: Place) : Validation<PoolConfig list, Fault> =
         let section = Place.tryFind "pools" root
 
         let namedDefault =
@@ -164,12 +164,13 @@ module ReadConfig =
             |> Option.filter (fun _ -> hasFlatPool root)
 
         validation {
-            let! named = named root
+            let! named = named readSecret root
 
             and! flat =
                 // Also when there is no pool at all, for the fault that this is.
                 if hasFlatPool root || section.IsNone then
-                    ReadPool.read PoolName.defaultPool root |> Validation.map List.singleton
+                    ReadPool.read readSecret PoolName.defaultPool root
+                    |> Validation.map List.singleton
                 else
                     Ok []
 
@@ -241,10 +242,9 @@ module ReadConfig =
             | _ -> []
 
         validation {
-            let! sticky = Pending.stickySession root
-            and! metrics = Pending.metrics root
+            let! metrics = Pending.metrics root
             and! backOff = root :: named |> List.traverseValidationA Pending.backOff
-            return sticky @ metrics @ List.concat backOff
+            return metrics @ List.concat backOff
         }
 
     /// A file of an existing system starts and says what has no effect; one that uses Conduit's own
@@ -288,7 +288,7 @@ module ReadConfig =
             and! listen, tls = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
             and! resolver = resolver root
-            and! pools = pools root
+            and! pools = pools readSecret root
 
             and! drain =
                 root |> Place.value "drain_timeout" Duration.parse Config.defaultDrainTimeout

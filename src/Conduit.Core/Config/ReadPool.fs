@@ -222,12 +222,18 @@ module ReadPool =
     }
 
     /// The pool that stands at `place`.
-    let read name (place: Place) : Validation<PoolConfig, Fault> =
+    let read readSecret name (place: Place) : Validation<PoolConfig, Fault> =
         let defaults = PoolSettings.defaults
 
         validation {
             let! strategy = place |> Place.either [ "strategy"; "algorithm" ] Strategy.parse
             and! hash = hash defaults.Hash place
+            and! slowStart = place |> Place.value "slow_start" Duration.parse defaults.SlowStart
+
+            and! sticky =
+                place
+                |> Place.section "sticky_session" (ReadSticky.read readSecret) defaults.Sticky
+
             and! admission = ReadAdmission.read defaults.Admission place
             and! backends = backends place
 
@@ -264,6 +270,8 @@ module ReadPool =
                     Strategy = strategy |> Option.defaultValue defaults.Strategy
                     Hash = hash
                     Admission = admission
+                    SlowStart = slowStart
+                    Sticky = sticky
                     Check = check
                     Retries = retries
                     Timeouts = timeouts

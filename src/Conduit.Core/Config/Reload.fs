@@ -25,6 +25,7 @@ module Reload =
         Event.PoolCreated(pool.Name, pool.Settings)
         for spec in pool.Backends do
             Event.InPool(pool.Name, added spec)
+        Event.InPool(pool.Name, PoolEvent.Settled)
     ]
 
     let private byId (pool: PoolConfig) =
@@ -134,6 +135,10 @@ module Reload =
             "hash_table"
         if before.Hash.BalanceFactor <> after.Hash.BalanceFactor then
             "hash_balance_factor"
+        if before.SlowStart <> after.SlowStart then
+            "slow_start"
+        if before.Sticky <> after.Sticky then
+            "sticky_session"
         if before.Admission.Allow <> after.Admission.Allow then
             "allow"
         if before.Admission.Deny <> after.Admission.Deny then

@@ -142,6 +142,21 @@ module Render =
             "insecure_skip_verify", boolean tls.InsecureSkipVerify
         ]
 
+    let private sticky (settings: StickySettings) =
+        section [
+            "enabled", boolean true
+            match settings.By with
+            | StickyBy.Client -> "type", scalar "ip"
+            | StickyBy.Cookie name ->
+                "type", scalar "cookie"
+                "cookie_name", scalar name
+            "timeout", duration settings.Timeout
+            "max_sessions", scalar (string settings.MaxSessions)
+            match settings.Key with
+            | Some key -> "key", scalar (string key)
+            | None -> ()
+        ]
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
@@ -151,6 +166,10 @@ module Render =
             "hash_table", scalar (hashTable settings.Hash.Table)
             "hash_balance_factor", scalar (string settings.Hash.BalanceFactor)
             yield! admission settings.Admission
+            "slow_start", duration settings.SlowStart
+            match settings.Sticky with
+            | Some settings -> "sticky_session", sticky settings
+            | None -> ()
             "health_check", healthCheck settings.Check
             "retry", section [ "max_retries", scalar (string settings.Retries) ]
             "timeouts",

@@ -91,6 +91,10 @@ module Bucket =
                 At = ticks now
             }
 
+    /// When it will be full, in ticks of the clock.
+    let fullAt (rate: Rate) burst (bucket: Bucket) =
+        bucket.At + (capacity rate burst - bucket.Parts) / int64 rate.Tokens
+
     /// Takes a token if there is a whole one.
     let take (rate: Rate) burst now bucket : struct (Ruling * Bucket) =
         let filled = refill rate burst now bucket

@@ -73,6 +73,10 @@ type PoolSettings = {
     /// For the strategies that hash.
     Hash: HashSettings
     Admission: AdmissionSettings
+    /// How long a backend that came back, or joined a running pool, takes to get all of its share.
+    SlowStart: TimeSpan
+    /// Whether clients stay with their backends.
+    Sticky: StickySettings option
     Check: HealthCheck
     /// Further tries after the first, 0 or more.
     Retries: int
@@ -93,6 +97,8 @@ module PoolSettings =
             BalanceFactor = 125
         }
         Admission = AdmissionSettings.everyone
+        SlowStart = TimeSpan.Zero
+        Sticky = None
         Check = {
             Probe = Probe.Tcp
             Interval = TimeSpan.FromSeconds 5.0

@@ -1,5 +1,7 @@
 namespace Conduit
 
+open System
+
 /// What an operator has said of a backend at run time.
 [<RequireQualifiedAccess>]
 type AdminState =
@@ -24,6 +26,9 @@ type Backend = {
     Epoch: int
     /// When the backend last became available or unavailable.
     Since: Instant
+    /// The tenths of its weight that count, 1 to 10: all of them but for one that came back or joined lately,
+    /// where the pool has a slow start.
+    Tenths: int
     /// Why it last failed a check or a request.
     LastFailure: string option
 }
@@ -39,6 +44,7 @@ module Backend =
         Breaker = Breaker.initial
         Epoch = 0
         Since = now
+        Tenths = 10
         LastFailure = None
     }
 
@@ -50,6 +56,12 @@ module Backend =
 
     /// Whether it has a share of new requests while it is available.
     let hasShare backend = Weight.value backend.Spec.Weight > 0
+
+    /// Whether it serves the sessions that it has: also while it drains.
+    let keepsSessions backend =
+        (backend.Admin = AdminState.Ready || backend.Admin = AdminState.Draining)
+        && Health.isUp backend.Health
+        && not (Breaker.isOpen backend.Breaker)
 
     /// Whether its health is checked.
     let isWatched backend = backend.Admin <> AdminState.Disabled
@@ -135,11 +147,52 @@ module Backend =
             |> judge now settings evidence
             |> noteFailure (describe evidence)
 
+    let private withTenths tenths backend =
+        if tenths = backend.Tenths then
+            backend
+        else
+            { backend with Tenths = tenths }
+
+    /// A backend that begins to get traffic: with a tenth of its weight where there is a slow start.
+    let start (settings: PoolSettings) backend =
+        backend |> withTenths (if settings.SlowStart > TimeSpan.Zero then 1 else 10)
+
+    /// A backend that gets all of its share at once.
+    let settle backend = withTenths 10 backend
+
+    /// The backend, which was another before: it starts if it became available.
+    let restart settings before backend =
+        if isAvailable backend && not (isAvailable before) then
+            start settings backend
+        else
+            backend
+
+    /// A tenth more with each tenth of the slow start that has gone by.
+    let private rise now (settings: PoolSettings) backend =
+        if backend.Tenths = 10 then
+            backend
+        elif settings.SlowStart = TimeSpan.Zero then
+            withTenths 10 backend
+        else
+            let share = Instant.elapsed backend.Since now / settings.SlowStart
+            backend |> withTenths (min 10 (max backend.Tenths (int (10.0 * share))))
+
     /// The backend as time has gone by, and as other settings judge it.
     let tick now (settings: PoolSettings) backend =
         match settings.Breaker with
         | Some breaker -> backend |> withBreaker now (Breaker.tick breaker now backend.Breaker)
         | None -> backend |> withBreaker now Breaker.initial
+        |> restart settings backend
+        |> rise now settings
 
     /// When time alone will change it.
-    let due backend = Breaker.due backend.Breaker
+    let due (settings: PoolSettings) backend =
+        Breaker.due backend.Breaker
+        |> Instant.first (
+            if backend.Tenths = 10 || not (isAvailable backend) then
+                ValueNone
+            else
+                ValueSome(
+                    Instant.add (settings.SlowStart * (float (backend.Tenths + 1) / 10.0)) backend.Since
+                )
+        )

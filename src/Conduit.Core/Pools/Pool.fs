@@ -39,6 +39,8 @@ type PoolEvent =
     | Traffic of BackendId * epoch: int * Evidence
     /// Time has gone by.
     | Ticked
+    /// The pool has all backends that it begins with; none of them starts slowly.
+    | Settled
 
 [<RequireQualifiedAccess>]
 module Pool =
@@ -55,7 +57,7 @@ module Pool =
         match Map.tryFind id pool.Backends with
         | None -> pool
         | Some before ->
-            let after = change before
+            let after = change before |> Backend.restart pool.Settings before
 
             if obj.ReferenceEquals(before, after) then
                 pool
@@ -78,9 +80,12 @@ module Pool =
         if Map.containsKey spec.Id pool.Backends then
             pool
         else
+            let backend =
+                Backend.create now pool.NextOrdinal spec |> Backend.start pool.Settings
+
             {
                 pool with
-                    Backends = Map.add spec.Id (Backend.create now pool.NextOrdinal spec) pool.Backends
+                    Backends = Map.add spec.Id backend pool.Backends
                     NextOrdinal = pool.NextOrdinal + 1
             }
 
@@ -108,6 +113,11 @@ module Pool =
             let after =
                 (without, fresh)
                 ||> List.fold (fun pool address -> add now (BackendSpec.at address followed.Spec) pool)
+                // The first addresses of a name are what the pool begins with.
+                |> if followed.Addresses.IsEmpty then
+                       updateAll Backend.settle
+                   else
+                       id
 
             {
                 after with
@@ -211,11 +221,12 @@ module Pool =
         | PoolEvent.Traffic(id, epoch, evidence) ->
             pool |> update id (Backend.traffic now pool.Settings epoch evidence)
         | PoolEvent.Ticked -> pool |> updateAll (Backend.tick now pool.Settings)
+        | PoolEvent.Settled -> pool |> updateAll Backend.settle
 
     /// When time alone will change one of the backends: the first such instant.
     let due pool =
         (ValueNone, pool.Backends)
-        ||> Map.fold (fun first _ backend -> Instant.first first (Backend.due backend))
+        ||> Map.fold (fun first _ backend -> Instant.first first (Backend.due pool.Settings backend))
 
     /// The backends in their order.
     let backends pool =

@@ -138,7 +138,8 @@ module State =
         | Event.InPool(name, news) ->
             match news with
             | PoolEvent.SettingsSet _
-            | PoolEvent.Ticked -> inPool name (ofAll name)
+            | PoolEvent.Ticked
+            | PoolEvent.Settled -> inPool name (ofAll name)
             | PoolEvent.NameAdded _
             | PoolEvent.NameRemoved _
             | PoolEvent.Resolved _ -> inPool name (ofEither name)

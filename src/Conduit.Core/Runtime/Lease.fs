@@ -58,6 +58,16 @@ module Lease =
 
         taken
 
+    /// IMPURE: takes one request's place on this backend, if it still serves the sessions that it has and has
+    /// room. The place must be given back like that of `take`.
+    let hold (target: Target) =
+        let isHeld = Backend.keepsSessions target.Backend && Target.tryEnter target
+
+        if isHeld then
+            target.Gauge.Acquire()
+
+        isHeld
+
     /// Whether an outcome tells that the backend does not do its work, or wants less of it.
     let private isRefusal outcome =
         match outcome with
@@ -71,10 +81,11 @@ module Lease =
         | Outcome.Answered status -> status <> 101
         | _ -> Outcome.countsAgainstBackend outcome
 
-    /// IMPURE: notes how a try ended at an instant, and after how long, for the choices that go by time.
-    let observe (outcome: Outcome) now (elapsed: TimeSpan) (target: Target) =
+    /// IMPURE: notes how a try ended at an instant, and how long it took up to the head of its answer or to its
+    /// failure, for the choices that go by time.
+    let observe (outcome: Outcome) now (took: TimeSpan) (target: Target) =
         if tellsPace outcome then
-            target.Gauge.Paced(now, elapsed, isRefusal outcome)
+            target.Gauge.Paced(now, took, isRefusal outcome)
 
     /// IMPURE: gives the place back and notes how the try ended, and after how long. Posts to the agent a
     /// failure of the backend, the success that ends a streak of failures, and the success of a trial;

@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Diagnostics
 open System.Net
 open System.Threading
 open Microsoft.AspNetCore.Connections.Features
@@ -29,6 +30,9 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     /// In milliseconds of the system's tick count; 0 for none.
     let mutable deadline = 0L
     let mutable idle = 0L
+    /// When the try began and when the head of its answer came, by Stopwatch's clock; 0 for not yet.
+    let mutable triedAt = 0L
+    let mutable headAt = 0L
     let mutable connection: BackendConnection | null = null
     let mutable isWatched = false
     /// Streams come and go while their connection stays: what a request watches ends with it.
@@ -127,7 +131,20 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
 
         idle <- int64 timeouts.Idle.TotalMilliseconds
         this.Phase <- Phase.AwaitingHead
+        triedAt <- Stopwatch.GetTimestamp()
+        headAt <- 0L
         this.Arm timeouts.Response
+
+    /// The head of the try's answer is there.
+    member _.HeadArrived() = headAt <- Stopwatch.GetTimestamp()
+
+    /// How long the head of the last try's answer took; nothing where there was none. What comes after it goes
+    /// by the client, too.
+    member _.TimeToHead: TimeSpan voption =
+        if headAt = 0L then
+            ValueNone
+        else
+            ValueSome(Stopwatch.GetElapsedTime(triedAt, headAt))
 
     /// Makes a connection end with the try's time, or when the client leaves.
     member _.Hold(held: BackendConnection) =

@@ -80,7 +80,7 @@ module Proxy =
                     Tried = tried
                 }
 
-                match Lease.take demand pool with
+                match Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool with
                 | ValueNone -> ()
                 | ValueSome target ->
                     let timeouts = RouteTimeouts.over settings.Timeouts passage.Timeouts
@@ -88,7 +88,8 @@ module Proxy =
 
                     let ended = env.Now()
                     let elapsed = Instant.elapsed sent ended
-                    Lease.observe result.Outcome ended elapsed target
+                    let answeredIn = exchange.TimeToHead |> ValueOption.defaultValue elapsed
+                    Lease.observe result.Outcome ended answeredIn target
                     Lease.settle env.Agent.Post result.Outcome elapsed target
                     last <- ValueSome(struct (target, result.Outcome))
 

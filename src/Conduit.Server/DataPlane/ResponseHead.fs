@@ -61,6 +61,7 @@ module ResponseHead =
     /// What a route's edits and the drain of the port make of the head.
     let finish (exchange: Exchange) (edits: HeaderEdit list) =
         let response = exchange.Http.Response
+        exchange.HeadArrived()
 
         for edit in edits do
             match edit with

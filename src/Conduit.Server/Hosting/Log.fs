@@ -133,6 +133,13 @@ type Log(factory: ILoggerFactory) =
             "No longer listening on {Url}, {Cut} requests cut off"
         )
 
+    static let keyMade =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 30,
+            "Pool {Pool}: sticky_session has no key, so one was made: its sessions end with this process, and no other knows them"
+        )
+
     static let breakerTurned =
         LoggerMessage.Define<string, string, string>(
             LogLevel.Warning,
@@ -234,6 +241,10 @@ type Log(factory: ILoggerFactory) =
     member _.NotResolved(name, reason) =
         notResolved.Invoke(log, name, reason, null)
 
+    /// A pool's cookies are signed with a key that nobody has given.
+    member _.KeyMade(pool: PoolName) =
+        keyMade.Invoke(log, PoolName.value pool, null)
+
     member _.NotYet(fault: Fault) =
         notYet.Invoke(log, fault.Where, fault.What, null)
 
@@ -263,6 +274,7 @@ type Log(factory: ILoggerFactory) =
     /// What a configuration asks for that an operator should know of whenever it is put in force.
     member this.Doubts(config: Config) =
         config.NotYet |> List.iter this.NotYet
+        Config.withoutKey config |> List.iter this.KeyMade
 
         for pool in config.Pools do
             if pool.Settings.Upstream.Tls.InsecureSkipVerify then
