@@ -12,6 +12,7 @@ let server = "src/Conduit.Server"
 let unitSuites = [ "tests/Conduit.Core.Tests"; "tests/Conduit.Server.Tests" ]
 let benchmark = "bench/Conduit.Bench"
 let systemSuite = "tests/Conduit.System.Tests"
+let dashboardSuite = "tests/Conduit.Dashboard.Tests"
 
 /// The file that a suite leaves its counts in.
 let resultsOf (suite: string) =
@@ -52,6 +53,44 @@ let test extra suite =
 let testAll extra suites =
     suites |> List.map (test extra) |> List.fold max 0
 
+/// What the tests of the dashboard need from npm, in artifacts/npm; nothing is done where it is there.
+let npmPackages () =
+    let target = Path.Combine(root, "artifacts", "npm")
+
+    let source name =
+        Path.Combine(root, dashboardSuite, name)
+
+    let copy name = Path.Combine(target, name)
+    let lock = "package-lock.json"
+
+    let isThere =
+        Directory.Exists(copy "node_modules")
+        && File.ReadAllText(copy lock) = File.ReadAllText(source lock)
+
+    if isThere then
+        0
+    else
+        Directory.CreateDirectory target |> ignore
+
+        for name in [ "package.json"; lock ] do
+            File.Copy(source name, copy name, true)
+
+        execute "npm" [ "ci"; "--prefix"; target; "--ignore-scripts"; "--no-audit"; "--no-fund" ]
+
+/// The tests of the dashboard, but for those that make pictures.
+let testDashboard (extra: string list) =
+    let filter =
+        if List.contains "--filter" extra then
+            []
+        else
+            [ "--filter"; "Category!=Screenshots" ]
+
+    test (filter @ extra) dashboardSuite
+
+let screenshots () =
+    Environment.SetEnvironmentVariable("CONDUIT_SCREENSHOTS", "docs/images")
+    test [ "--filter"; "Category=Screenshots" ] dashboardSuite
+
 let forget (suites: string list) =
     Directory.CreateDirectory results |> ignore
 
@@ -87,7 +126,7 @@ let failures (file: string) = [
 /// One line that sums up every suite that ran; a suite that left no counts is a failure.
 let summary () =
     let files =
-        unitSuites @ [ systemSuite ]
+        unitSuites @ [ systemSuite; dashboardSuite ]
         |> List.map (fun suite -> Path.Combine(results, resultsOf suite))
 
     let found, missing = files |> List.partition File.Exists
@@ -134,10 +173,11 @@ let targets: (string * string * (string list -> int)) list = [
     "tests against real programs; on Debian, as root, it installs those that are missing",
     (fun rest ->
         inTurn [
-            (fun () -> forget [ systemSuite ])
+            (fun () -> forget [ systemSuite; dashboardSuite ])
             (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
+            npmPackages
             build
-            (fun () -> test rest systemSuite)
+            (fun () -> max (test rest systemSuite) (testDashboard rest))
         ])
     "bench",
     "Conduit beside its peers: --cases, --peers, --rounds, --seconds; all of it takes an hour",
@@ -147,6 +187,15 @@ let targets: (string * string * (string list -> int)) list = [
             build
             (fun () ->
                 dotnet ([ "run"; "--project"; benchmark; "-c"; "Release"; "--no-build"; "--" ] @ rest))
+        ])
+    "screenshots",
+    "the pictures of the dashboard in docs/images, within four minutes; the font Inter (fonts-inter) suits them",
+    (fun _ ->
+        inTurn [
+            (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
+            npmPackages
+            build
+            screenshots
         ])
     "summary", "sums up the suites that ran", (fun _ -> summary ())
     "format",

@@ -14,6 +14,9 @@ wrk:wrk
 hey:hey
 curl:curl
 dnsmasq:dnsmasq-base
+chromium:chromium
+node:nodejs
+npm:npm
 "
 
 if [ "${1:-}" = bench ]; then

@@ -129,6 +129,15 @@ module Wire =
         Points: HistoryPoint[]
     }
 
+    /// How many requests a second a backend had, step by step, the newest last.
+    type Trend = {
+        Pool: string
+        Id: string
+        RequestsPerSecond: float[]
+    }
+
+    type Trends = { StepSeconds: float; Trends: Trend[] }
+
     /// What the dashboard shows, at one moment.
     type Live = {
         Overview: Overview

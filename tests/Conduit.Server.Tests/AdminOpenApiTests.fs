@@ -171,6 +171,8 @@ module AdminOpenApiTests =
                 "/stats"
                 v1 "/overview"
                 v1 "/overview/history"
+                v1 "/overview/trends"
+                one + "/history"
                 v1 "/events/history"
                 v1 "/pools"
                 v1 "/pools/{pool}"

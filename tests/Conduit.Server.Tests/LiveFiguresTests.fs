@@ -112,6 +112,69 @@ let ``the history has a point for each five seconds of the last quarter of an ho
     Assert.Equal(Some 8.0, milliseconds (Figures.latency 0.99 history[179].Figures))
 
 [<Fact>]
+let ``a backend has a history of its own, from its first request on`` () =
+    AdminPorts.run [ "http://h:1;id=a"; "http://h:2;id=b" ] (fun port -> task {
+        let a = port.Target "a"
+
+        for second in 1..2000 do
+            if second > 1000 then
+                serve a (Outcome.Answered 200) 8.0
+
+            if second > 1990 then
+                serve a (Outcome.Answered 500) 8.0
+
+            port.Ports.Figures.Read(seconds (float second + 0.01))
+
+        let! whole = port.Get(AdminPorts.path "a" + "/history")
+        let points = whole.Json.GetProperty("points").EnumerateArray() |> Seq.toArray
+        Assert.Equal(180, points.Length)
+        Assert.Equal(1.0, points[0].GetProperty("requests_per_second").GetDouble())
+        Assert.Equal(0.0, points[0].GetProperty("error_ratio").GetDouble())
+        Assert.Equal(2.0, points[179].GetProperty("requests_per_second").GetDouble())
+        Assert.Equal(0.5, points[179].GetProperty("error_ratio").GetDouble())
+        Assert.Equal(0, points[179].GetProperty("in_flight").GetInt32())
+
+        Assert.Equal(
+            points[0].GetProperty("p99_ms").GetDouble(),
+            points[179].GetProperty("p99_ms").GetDouble()
+        )
+
+        let! none = port.Get(AdminPorts.path "b" + "/history")
+        Assert.Empty(none.Json.GetProperty("points").EnumerateArray())
+
+        let! trends = port.Get "/api/v1/overview/trends"
+        let trend = Assert.Single(trends.Json.GetProperty("trends").EnumerateArray())
+        Assert.Equal("a", trend.GetProperty("id").GetString())
+
+        let rates =
+            trend.GetProperty("requests_per_second").EnumerateArray()
+            |> Seq.map _.GetDouble()
+            |> Seq.toList
+
+        Assert.Equal<float list>(List.replicate 58 1.0 @ [ 2.0; 2.0 ], rates)
+    })
+
+[<Fact>]
+let ``a history of one backend is as old as its first request`` () =
+    let ports = ports [ "http://h:1;id=a" ]
+    let target = (targets ports)[0]
+
+    for second in 1..20 do
+        if second = 12 then
+            serve target (Outcome.Answered 200) 8.0
+
+        ports.Figures.Read(seconds (float second + 0.01))
+
+    let course = ports.Figures.Course(target, 10)
+    let rates = course |> Array.map (fun (struct (_, step)) -> step.RequestsPerSecond)
+    Assert.Equal<float32[]>([| 0.2f; 0.0f |], rates)
+
+    Assert.True(
+        course
+        |> Array.forall (fun (struct (_, step)) -> Single.IsNaN step.P50 = (step.RequestsPerSecond = 0.0f))
+    )
+
+[<Fact>]
 let ``what a removed backend still has in flight is counted`` () = task {
     let ports = ports [ "http://h:1;id=a" ]
     let target = (targets ports)[0]

@@ -54,7 +54,7 @@ type Admin private (app: WebApplication) =
         : Task<Admin> =
         let app = build endPoint loggers
 
-        AdminRoutes.all ports app.Lifetime.ApplicationStopping
+        AdminRoutes.page @ AdminRoutes.all ports app.Lifetime.ApplicationStopping
         |> serve app access loggers
 
     /// Where it is reached.

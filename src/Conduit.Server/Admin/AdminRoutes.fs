@@ -13,7 +13,7 @@ type AdminRoute = {
     Handle: HttpContext -> Task
 }
 
-/// Everything that the admin port answers. `openapi.json` describes the same; a test compares them.
+/// Everything that the admin port answers. `openapi.json` describes what programs use; a test compares them.
 [<RequireQualifiedAccess>]
 module AdminRoutes =
 
@@ -34,7 +34,17 @@ module AdminRoutes =
         route "GET" "/stats" stats
     ]
 
-    /// All of them. Streams end when `stopping` is cancelled.
+    /// The dashboard, which is for people and not part of what `openapi.json` describes.
+    let page = [
+        for file in DashboardFiles.all.Value ->
+            {
+                Methods = [ "GET"; "HEAD" ]
+                Pattern = file.Path
+                Handle = DashboardFiles.serve file
+            }
+    ]
+
+    /// What programs use: all but the dashboard's page. Streams end when `stopping` is cancelled.
     let all (ports: ControlPorts) (stopping: CancellationToken) =
         let live =
             LiveBroadcast(LiveStream.settings, ports.Clock, fun () -> Views.live ports)
@@ -43,11 +53,13 @@ module AdminRoutes =
         @ [
             api "GET" "/overview" (ApiOverview.overview ports)
             api "GET" "/overview/history" (ApiOverview.history ports)
+            api "GET" "/overview/trends" (ApiOverview.trends ports)
             api "GET" "/pools" (ApiBackends.pools ports)
             api "GET" "/pools/{pool}" (ApiBackends.pool ports)
             api "GET" "/pools/{pool}/backends" (ApiBackends.list ports)
             api "POST" "/pools/{pool}/backends" (ApiBackends.add ports)
             api "GET" "/pools/{pool}/backends/{id}" (ApiBackends.backend ports)
+            api "GET" "/pools/{pool}/backends/{id}/history" (ApiBackends.history ports)
             api "PATCH" "/pools/{pool}/backends/{id}" (ApiBackends.change ports)
             api "DELETE" "/pools/{pool}/backends/{id}" (ApiBackends.remove ports)
             api "GET" "/reload" (ApiConfig.preview ports)

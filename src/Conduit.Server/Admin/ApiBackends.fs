@@ -82,6 +82,12 @@ module ApiBackends =
     let backend ports http : Task<Result<Reply, Problem>> =
         named ports http |> Result.map (show ports) |> Task.FromResult
 
+    /// How a backend has been: `.../{pool}/backends/{id}/history`.
+    let history (ports: ControlPorts) http : Task<Result<Reply, Problem>> =
+        findBackend ports (segment 3 http) (segment 1 http)
+        |> Result.map (Views.course ports >> Reply.ok)
+        |> Task.FromResult
+
     /// Strong comparison, as If-Match wants it.
     let private ifMatch (http: HttpContext) (target: Target) =
         let current = Views.etag target.Backend

@@ -14,6 +14,9 @@ module ApiOverview =
     let history (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> =
         Views.history ports |> Reply.ok |> Ok |> Task.FromResult
 
+    let trends (ports: ControlPorts) (_: HttpContext) : Task<Result<Reply, Problem>> =
+        Views.trends ports |> Reply.ok |> Ok |> Task.FromResult
+
     /// The newest events that are remembered, the oldest of them first.
     let events (ports: ControlPorts) http : Task<Result<Reply, Problem>> =
         RequestQuery.number http "limit" 1 ControlEvents.Kept 100

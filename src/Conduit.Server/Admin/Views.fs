@@ -137,6 +137,48 @@ module Views =
         Effective = effective
     }
 
+    let private ofNumber (value: float32) =
+        if Single.IsNaN value then
+            None
+        else
+            Some(Math.Round(float value, 4))
+
+    let private coursePoint (struct (at: DateTimeOffset, step: CourseStep)) : Wire.HistoryPoint = {
+        At = at
+        RequestsPerSecond = Math.Round(float step.RequestsPerSecond, 3)
+        ErrorRatio = ofNumber step.ErrorRatio
+        P50 = ofNumber step.P50
+        P99 = ofNumber step.P99
+        InFlight = step.InFlight
+    }
+
+    /// The history of one backend.
+    let course (ports: ControlPorts) (target: Target) : Wire.History = {
+        StepSeconds = ports.Figures.HistoryStep.TotalSeconds
+        Points = ports.Figures.Course(target, Int32.MaxValue) |> Array.map coursePoint
+    }
+
+    /// The last five minutes of every backend that has had a request.
+    let trends (ports: ControlPorts) : Wire.Trends =
+        let most = int (300.0 / ports.Figures.HistoryStep.TotalSeconds)
+
+        let trend (target: Target) : Wire.Trend = {
+            Pool = PoolName.value target.Pool
+            Id = BackendId.value target.Backend.Spec.Id
+            RequestsPerSecond =
+                ports.Figures.Course(target, most)
+                |> Array.map (fun (struct (_, step)) -> Math.Round(float step.RequestsPerSecond, 1))
+        }
+
+        {
+            StepSeconds = ports.Figures.HistoryStep.TotalSeconds
+            Trends =
+                ports.Agent.Current.Pools
+                |> Array.collect _.Targets
+                |> Array.filter (fun target -> target.Gauge.Requests > 0L)
+                |> Array.map trend
+        }
+
     /// All figures of this moment.
     let live (ports: ControlPorts) : Wire.Live =
         let status, pools = ports.ConfigStatus(), ports.Agent.Current.Pools

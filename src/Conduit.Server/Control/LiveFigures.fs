@@ -38,6 +38,8 @@ type private Watched = {
     Gauge: Gauge
     Reader: GaugeReader
     mutable Trail: Trail
+    /// Nothing while the backend has had no request: most of many have none.
+    mutable Course: Course option
     /// The number of the reading in which a snapshot had it last.
     mutable Seen: int64
 }
@@ -79,6 +81,7 @@ type LiveFigures(agent: Agent, clock: TimeProvider) =
                 Gauge = target.Gauge
                 Reader = GaugeReader target.Gauge
                 Trail = Trail.empty
+                Course = None
                 Seen = readings
             }
 
@@ -114,7 +117,19 @@ type LiveFigures(agent: Agent, clock: TimeProvider) =
 
         overall <- Trail.add seconds (Sample.sum (List.ofSeq sums.Values)) overall
 
+    let step (each: Watched) =
+        if each.Course.IsNone && each.Gauge.Requests > 0L then
+            each.Course <- Some(Course historyLength)
+
+        match each.Course with
+        | Some course ->
+            let figures = Trail.over Window.FiveSeconds (seconds - 1L) each.Trail
+            course.Add(CourseStep.create figures each.Gauge.InFlight)
+        | None -> ()
+
     let remember (snapshot: Snapshot) =
+        Seq.iter step watched.Values
+
         if history.Count = historyLength then
             history.Dequeue() |> ignore
 
@@ -170,6 +185,18 @@ type LiveFigures(agent: Agent, clock: TimeProvider) =
 
     /// The last quarter of an hour in steps, the oldest first.
     member _.History: HistoryPoint[] = lock gate (fun () -> history.ToArray())
+
+    /// The last steps of one backend, at most so many, the oldest first, each with its end. A backend has none
+    /// from before its first request.
+    member _.Course(target: Target, most: int) : struct (DateTimeOffset * CourseStep)[] =
+        lock gate (fun () ->
+            match watched.TryGetValue target.Gauge with
+            | true, { Course = Some course } ->
+                let ends = history.ToArray()
+                let steps = course.Last(min most ends.Length)
+                let first = ends.Length - steps.Length
+                steps |> Array.mapi (fun index step -> struct (ends[first + index].At, step))
+            | _ -> [||])
 
     /// The time from one point of the history to the next.
     member _.HistoryStep = TimeSpan.FromSeconds(float historyStep)

@@ -28,7 +28,15 @@ module Programs =
         Package = "dnsmasq-base"
     }
 
-    let private all = [ nginx; hey; wrk; curl; dnsmasq ]
+    /// The browser and the scripts of the dashboard's tests.
+    let chromium = {
+        Name = "chromium"
+        Package = "chromium"
+    }
+
+    let node = { Name = "node"; Package = "nodejs" }
+
+    let private all = [ nginx; hey; wrk; curl; dnsmasq; chromium; node ]
 
     /// Servers are in the sbin directories, which are not on everybody's PATH.
     let private directories =
