@@ -15,7 +15,7 @@ type PeakEwmaTests(output: ITestOutputHelper) =
 
     let steady () = new TimedBackend(fun _ -> usual, 200)
 
-    let clients = 16
+    let clients = 8
 
     /// `requests` requests over the clients; how long each took, in milliseconds, in order of length.
     let load (url: string) requests = task {
