@@ -9,10 +9,22 @@ open System.Xml.Linq
 let root = __SOURCE_DIRECTORY__
 let results = Path.Combine(root, "artifacts", "test-results")
 let server = "src/Conduit.Server"
-let unitSuites = [ "tests/Conduit.Core.Tests"; "tests/Conduit.Server.Tests" ]
+
+let unitSuites = [
+    "tests/Conduit.Core.Tests"
+    "tests/Conduit.Transport.Tests"
+    "tests/Conduit.Server.Tests"
+]
+
 let benchmark = "bench/Conduit.Bench"
 let systemSuite = "tests/Conduit.System.Tests"
 let dashboardSuite = "tests/Conduit.Dashboard.Tests"
+
+/// The suite that runs over each transport, and the variable that names one to it.
+let carriedSuite, carrier = "tests/Conduit.Server.Tests", "CONDUIT_TEST_TRANSPORT"
+
+/// Besides the one that is usual.
+let otherTransports = [ "sockets" ]
 
 /// The file that a suite leaves its counts in.
 let resultsOf (suite: string) =
@@ -49,9 +61,18 @@ let test extra suite =
     let run = [ "test"; suite; "-c"; "Release"; "--no-build"; "--results-directory"; results ]
     dotnet (run @ logging @ extra)
 
+/// The suite of what is carried, over the other transports.
+let testCarried extra = [
+    for transport in otherTransports do
+        printfn "\n== over %s" transport
+        Environment.SetEnvironmentVariable(carrier, transport)
+        test extra carriedSuite
+        Environment.SetEnvironmentVariable(carrier, null)
+]
+
 /// All suites run, also when one of them fails.
 let testAll extra suites =
-    suites |> List.map (test extra) |> List.fold max 0
+    testCarried extra @ List.map (test extra) suites |> List.fold max 0
 
 /// What the tests of the dashboard need from npm, in artifacts/npm; nothing is done where it is there.
 let npmPackages () =
@@ -197,6 +218,9 @@ let targets: (string * string * (string list -> int)) list = [
             build
             screenshots
         ])
+    "microbench",
+    "what the pure parts of a request cost: --filter '*Pick*', and what else BenchmarkDotNet takes",
+    (fun rest -> dotnet ([ "run"; "--project"; "bench/Conduit.Benchmarks"; "-c"; "Release"; "--" ] @ rest))
     "summary", "sums up the suites that ran", (fun _ -> summary ())
     "format",
     "formats all sources",

@@ -15,16 +15,28 @@ public sealed record PoolLimits(TimeSpan IdleTime, TimeSpan LifeTime, int MostId
     public static PoolLimits Default { get; } = new(TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(5), 4096);
 }
 
+/// <summary>What connections to backends are made of.</summary>
+public enum BackendSockets
+{
+    /// <summary>.NET's own sockets.</summary>
+    Portable,
+
+    /// <summary>Those of the event loops: a connection stays with the loop of whoever opened it.</summary>
+    OfLoops,
+}
+
 /// <summary>An HTTP/1.1 client for cleartext backends: a pool of connections for each.</summary>
 public sealed class BackendClient : IDisposable
 {
     private readonly ConcurrentDictionary<(string Host, int Port), BackendPool> pools = new();
     private readonly PoolLimits limits;
+    private readonly BackendSockets sockets;
     private readonly Timer sweeper;
 
-    public BackendClient(PoolLimits limits)
+    public BackendClient(PoolLimits limits, BackendSockets sockets)
     {
         this.limits = limits;
+        this.sockets = sockets;
         sweeper = new Timer(_ => Sweep(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
 
@@ -32,7 +44,7 @@ public sealed class BackendClient : IDisposable
     public BackendPool Pool(string host, int port) =>
         pools.TryGetValue((host, port), out var pool)
             ? pool
-            : pools.GetOrAdd((host, port), key => new BackendPool(key.Host, key.Port, limits));
+            : pools.GetOrAdd((host, port), key => new BackendPool(key.Host, key.Port, limits, sockets));
 
     /// <summary>Closes what is idle. Exchanges that go on are not touched.</summary>
     public void Dispose()

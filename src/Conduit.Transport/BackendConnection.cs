@@ -1,10 +1,12 @@
 using System;
 using System.Buffers;
 using System.Collections.Generic;
+using System.IO;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
+using Conduit.Transport.Epoll;
 
 namespace Conduit.Transport;
 
@@ -16,10 +18,10 @@ namespace Conduit.Transport;
 /// </summary>
 public sealed class BackendConnection
 {
-    private const int FirstBuffer = 8 * 1024;
+    private const int FirstBuffer = 16 * 1024;
     private const int LargeBuffer = 64 * 1024;
 
-    private readonly Socket socket;
+    private readonly ByteChannel channel;
     private readonly BackendPool pool;
     private readonly ResponseParser parser;
     private readonly ChunkedDecoder chunks = new();
@@ -33,9 +35,9 @@ public sealed class BackendConnection
     private bool isTunnel;
     private int aborted;
 
-    internal BackendConnection(Socket socket, BackendPool pool, long now)
+    internal BackendConnection(ByteChannel channel, BackendPool pool, long now)
     {
-        this.socket = socket;
+        this.channel = channel;
         this.pool = pool;
         Head = new ResponseHead();
         parser = new ResponseParser(Head);
@@ -66,24 +68,14 @@ public sealed class BackendConnection
     internal long IdleSince { get; private set; }
 
     /// <summary>Whether a backend that is idle has sent something or closed: then it is of no use.</summary>
-    internal bool IsStale()
-    {
-        try
-        {
-            return socket.Poll(0, SelectMode.SelectRead);
-        }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
-        {
-            return true;
-        }
-    }
+    internal bool IsStale() => channel.IsStale();
 
     /// <summary>Ends whatever waits. May be called from any thread while the exchange goes on.</summary>
     public void Abort()
     {
         if (Interlocked.Exchange(ref aborted, 1) == 0)
         {
-            socket.Dispose();
+            channel.Abort();
         }
     }
 
@@ -96,11 +88,11 @@ public sealed class BackendConnection
         {
             while (!data.IsEmpty)
             {
-                var sent = await socket.SendAsync(data, SocketFlags.None);
+                var sent = await channel.SendAsync(data);
                 data = data[sent..];
             }
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or IOException)
         {
             throw Broken(BackendFaultKind.Refused, error);
         }
@@ -209,9 +201,18 @@ public sealed class BackendConnection
         }
     }
 
-    /// <summary>Takes the connection out of the pool for another exchange.</summary>
+    /// <summary>The loop that it belongs to, by number; 0 where there are none.</summary>
+    internal int Shelf => channel is LoopSocket socket ? socket.Loop.Index : 0;
+
+    /// <summary>Takes the connection out of the pool for another exchange, and to the loop of the one that
+    /// takes it.</summary>
     internal void Reuse()
     {
+        if (channel is LoopSocket socket && EventLoop.Current is { } loop)
+        {
+            socket.MoveTo(loop);
+        }
+
         IsReused = true;
         HasAnswered = false;
     }
@@ -221,6 +222,7 @@ public sealed class BackendConnection
     internal void Close()
     {
         Abort();
+        channel.Close();
         ReleaseBuffer();
         pool.Closed();
     }
@@ -292,11 +294,11 @@ public sealed class BackendConnection
 
         try
         {
-            var count = await socket.ReceiveAsync(buffer.AsMemory(end), SocketFlags.None);
+            var count = await channel.ReceiveAsync(buffer.AsMemory(end));
             end += count;
             return count;
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or IOException)
         {
             throw Broken(kind, error);
         }

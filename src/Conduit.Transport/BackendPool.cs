@@ -1,9 +1,9 @@
 using System;
-using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 using System.Threading;
 using System.Threading.Tasks;
+using Conduit.Transport.Epoll;
 
 namespace Conduit.Transport;
 
@@ -16,16 +16,18 @@ public sealed class BackendPool
     private readonly string host;
     private readonly int port;
     private readonly PoolLimits limits;
-    private readonly Lock gate = new();
-    private readonly List<BackendConnection> idle = [];
-    private bool disposed;
+    private readonly BackendSockets sockets;
+    private readonly IdleConnections idle;
+    private volatile bool disposed;
     private int open;
 
-    internal BackendPool(string host, int port, PoolLimits limits)
+    internal BackendPool(string host, int port, PoolLimits limits, BackendSockets sockets)
     {
         this.host = host.Trim('[', ']');
         this.port = port;
         this.limits = limits;
+        this.sockets = sockets;
+        idle = new IdleConnections(sockets);
     }
 
     /// <summary>Connections that are open, idle ones among them.</summary>
@@ -37,7 +39,7 @@ public sealed class BackendPool
     /// </summary>
     public bool TryRent(bool isChecked, [NotNullWhen(true)] out BackendConnection? connection)
     {
-        while (TryPop(out connection))
+        while (idle.TryPop(out connection))
         {
             var now = Environment.TickCount64;
             if (now - connection.IdleSince < limits.IdleTime.TotalMilliseconds
@@ -57,19 +59,17 @@ public sealed class BackendPool
     /// <summary>A new connection.</summary>
     public async ValueTask<BackendConnection> ConnectAsync(TimeSpan timeout, CancellationToken cancellation)
     {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(timeout);
 
         try
         {
-            await socket.ConnectAsync(host, port, patience.Token);
-            Interlocked.Increment(ref open);
-            return new BackendConnection(socket, this, Environment.TickCount64);
+            return Adopt(sockets == BackendSockets.OfLoops
+                ? await LoopConnect.ConnectAsync(host, port, patience.Token)
+                : await SocketChannel.ConnectAsync(host, port, patience.Token));
         }
         catch (Exception error)
         {
-            socket.Dispose();
             throw error switch
             {
                 OperationCanceledException when !cancellation.IsCancellationRequested =>
@@ -83,20 +83,30 @@ public sealed class BackendPool
         }
     }
 
+    /// <summary>A connection over a channel that has just been opened.</summary>
+    internal BackendConnection Adopt(ByteChannel channel)
+    {
+        Interlocked.Increment(ref open);
+        return new BackendConnection(channel, this, Environment.TickCount64);
+    }
+
     internal void Return(BackendConnection connection)
     {
         connection.Rest(Environment.TickCount64);
 
-        lock (gate)
+        if (idle.Count >= limits.MostIdle)
         {
-            if (!disposed && idle.Count < limits.MostIdle)
-            {
-                idle.Add(connection);
-                return;
-            }
+            connection.Close();
+            return;
         }
 
-        connection.Close();
+        idle.Push(connection);
+
+        if (disposed)
+        {
+            // The one that disposed of the pool may have looked before this one came.
+            CloseAll();
+        }
     }
 
     internal void Closed() => Interlocked.Decrement(ref open);
@@ -105,53 +115,17 @@ public sealed class BackendPool
     internal bool Sweep()
     {
         var now = Environment.TickCount64;
-        List<BackendConnection>? closing = null;
-
-        lock (gate)
-        {
-            for (var index = idle.Count - 1; index >= 0; index--)
-            {
-                var connection = idle[index];
-                if (now - connection.IdleSince >= limits.IdleTime.TotalMilliseconds || connection.IsStale())
-                {
-                    idle.RemoveAt(index);
-                    (closing ??= []).Add(connection);
-                }
-            }
-        }
-
-        closing?.ForEach(connection => connection.Close());
+        idle.Remove(connection =>
+                now - connection.IdleSince >= limits.IdleTime.TotalMilliseconds || connection.IsStale())
+            .ForEach(connection => connection.Close());
         return Open == 0;
     }
 
     internal void Dispose()
     {
-        BackendConnection[] closing;
-
-        lock (gate)
-        {
-            disposed = true;
-            closing = [.. idle];
-            idle.Clear();
-        }
-
-        foreach (var connection in closing)
-        {
-            connection.Close();
-        }
+        disposed = true;
+        CloseAll();
     }
 
-    private bool TryPop([NotNullWhen(true)] out BackendConnection? connection)
-    {
-        lock (gate)
-        {
-            connection = idle.Count == 0 ? null : idle[^1];
-            if (connection is not null)
-            {
-                idle.RemoveAt(idle.Count - 1);
-            }
-
-            return connection is not null;
-        }
-    }
+    private void CloseAll() => idle.Remove(_ => true).ForEach(connection => connection.Close());
 }

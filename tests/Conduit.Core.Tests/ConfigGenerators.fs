@@ -338,6 +338,10 @@ module ConfigGenerators =
         let! stats = Gen.optionOf path
         let! trust = Gen.elements [ true; false ]
         let! proxies = networks
+
+        let! transport =
+            Gen.elements [ Transport.Auto; Transport.Epoll; Transport.Portable; Transport.Library ]
+
         let! format = Gen.elements [ LogFormat.Text; LogFormat.Json ]
 
         let! level =
@@ -354,6 +358,7 @@ module ConfigGenerators =
             StatsPath = stats
             TrustForwarded = trust
             TrustedProxies = if trust then AddressSet.empty else proxies
+            Transport = transport
             LogFormat = format
             LogLevel = level
             NotYet = []

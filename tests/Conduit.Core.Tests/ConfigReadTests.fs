@@ -40,6 +40,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             StatsPath = None
             TrustForwarded = false
             TrustedProxies = AddressSet.empty
+            Transport = Transport.Auto
             LogFormat = LogFormat.Text
             LogLevel = LogLevel.Info
             NotYet = []
@@ -66,6 +67,7 @@ let private full =
             "timeout", value "1s"
         ]
         "drain_timeout", value "1m30s"
+        "transport", value "sockets"
         "stats_path", value "/stats"
         "trusted_proxies", ConfigDocuments.values [ "10.0.0.0/8"; "::1" ]
         "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
@@ -231,6 +233,7 @@ let ``Conduit's own shape says everything`` () =
         StatsPath = Some "/stats"
         TrustForwarded = false
         TrustedProxies = addresses [ "10.0.0.0/8"; "::1" ]
+        Transport = Transport.Portable
         LogFormat = LogFormat.Json
         LogLevel = LogLevel.Warning
         NotYet = []

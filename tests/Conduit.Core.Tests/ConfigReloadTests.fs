@@ -242,6 +242,10 @@ let private mixtures (before: Config) (after: Config) = [
     }
     {
         before with
+            Transport = after.Transport
+    }
+    {
+        before with
             LogFormat = after.LogFormat
     }
     {

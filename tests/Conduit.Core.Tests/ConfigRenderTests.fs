@@ -50,6 +50,7 @@ let ``every default is filled in`` () =
             "admin.read_only"
             "drain_timeout"
             "trust_forwarded"
+            "transport"
             "log.format"
             "log.level"
             "pools.default.strategy"

@@ -100,6 +100,7 @@ let ``Every flag has its place`` () =
             "--admin-port=9000"
             "--stats-path=/stats"
             "--trust-forwarded"
+            "--transport=httpclient"
             "--log-format=json"
             "--log-level=warning"
         ]
@@ -134,6 +135,7 @@ let ``Every flag has its place`` () =
     Assert.Equal(TimeSpan.Zero, config.DrainTimeout)
     Assert.Equal(Some "/stats", config.StatsPath)
     Assert.True config.TrustForwarded
+    Assert.Equal(Transport.Library, config.Transport)
     Assert.Equal((LogFormat.Json, LogLevel.Warning), (config.LogFormat, config.LogLevel))
 
 [<Theory>]
@@ -204,6 +206,7 @@ let ``A variable that is empty says nothing`` () =
 [<InlineData("--drain-timeout=9999h", "is too long")>]
 [<InlineData("--admin-port=65536", "is not a whole number from 0 to 65535")>]
 [<InlineData("--stats-path=stats", "is not a path")>]
+[<InlineData("--transport=socket", "did you mean sockets?")>]
 [<InlineData("--log-format=xml", "is not known")>]
 [<InlineData("--log-level=inf", "did you mean info?")>]
 let ``A bad value is one fault, which names the flag`` (flag: string, what: string) =

@@ -15,6 +15,19 @@ type LogLevel =
     | Warning
     | Error
 
+/// What carries connections: those of clients, and those to backends.
+[<RequireQualifiedAccess>]
+type Transport =
+    /// What is best on the system.
+    | Auto
+    /// Event loops of Conduit's own, and its own client for cleartext backends. Linux alone has what they
+    /// are made of.
+    | Epoll
+    /// What .NET has for every system, and Conduit's own client over it.
+    | Portable
+    /// What .NET has, and its client for all backends.
+    | Library
+
 /// The admin port.
 type AdminConfig = {
     EndPoint: IPEndPoint
@@ -75,6 +88,7 @@ type Config = {
     TrustForwarded: bool
     /// Those whose `X-Forwarded-*` is believed, and who tell a client's address by it.
     TrustedProxies: AddressSet
+    Transport: Transport
     LogFormat: LogFormat
     LogLevel: LogLevel
     /// What the file asks for that is accepted, but has no effect yet.

@@ -129,6 +129,7 @@ module Keys =
         "stats_path"
         "trust_forwarded"
         "trusted_proxies"
+        "transport"
         "log"
     ]
 

@@ -214,6 +214,13 @@ module ReadConfig =
                 Ok proxies
     }
 
+    let private transports = [
+        "auto", Transport.Auto
+        "epoll", Transport.Epoll
+        "sockets", Transport.Portable
+        "httpclient", Transport.Library
+    ]
+
     let private log (root: Place) : Validation<LogFormat * LogLevel, Fault> =
         let formats = [ "text", LogFormat.Text; "json", LogFormat.Json ]
 
@@ -296,6 +303,10 @@ module ReadConfig =
             and! statsPath = root |> Place.optional "stats_path" Scalars.path
             and! trust = root |> Place.value "trust_forwarded" Scalars.boolean false
             and! proxies = trustedProxies root
+
+            and! transport =
+                root |> Place.value "transport" (Scalars.oneOf transports) Transport.Auto
+
             and! format, level = log root
             and! notYet = pending root |> Result.bind (settle root)
             and! routes = ReadRoutes.read (declared root) root
@@ -311,6 +322,7 @@ module ReadConfig =
                 StatsPath = statsPath
                 TrustForwarded = trust
                 TrustedProxies = proxies
+                Transport = transport
                 LogFormat = format
                 LogLevel = level
                 NotYet = notYet

@@ -209,8 +209,8 @@ module Reload =
         | Event.Ticked -> []
         | Event.RoutesSet _ -> routes before after
 
-    /// What is neither in a pool nor a route. The admin port and the log stay as they are until the next
-    /// start.
+    /// What is neither in a pool nor a route. The admin port, the transport and the log stay as they are
+    /// until the next start.
     let private settings (before: Config) (after: Config) = [
         if before.Listen <> after.Listen then
             $"listen: {after.Listen}"
@@ -233,6 +233,8 @@ module Reload =
             "resolver: changed"
         if before.Admin <> after.Admin then
             "admin: takes effect at the next start"
+        if before.Transport <> after.Transport then
+            "transport: takes effect at the next start"
         if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then
             "log: takes effect at the next start"
     ]

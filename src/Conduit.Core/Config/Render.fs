@@ -286,6 +286,13 @@ module Render =
         | LogLevel.Warning -> "warning"
         | LogLevel.Error -> "error"
 
+    let private transport kind =
+        match kind with
+        | Transport.Auto -> "auto"
+        | Transport.Epoll -> "epoll"
+        | Transport.Portable -> "sockets"
+        | Transport.Library -> "httpclient"
+
     /// The document. Read again it gives the same configuration, but for what was masked.
     let node (config: Config) =
         section [
@@ -306,6 +313,7 @@ module Render =
             | None -> ()
             "trust_forwarded", boolean config.TrustForwarded
             yield! addresses "trusted_proxies" config.TrustedProxies
+            "transport", scalar (transport config.Transport)
             "log",
             section [
                 "format", scalar (logFormat config.LogFormat)

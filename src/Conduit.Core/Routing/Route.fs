@@ -38,11 +38,15 @@ module RouteTimeouts =
     let none = { Response = None; Idle = None }
 
     /// The timeouts of a request that takes the route to a pool with these.
-    let over (pool: Timeouts) timeouts = {
-        pool with
-            Response = defaultArg timeouts.Response pool.Response
-            Idle = defaultArg timeouts.Idle pool.Idle
-    }
+    let over (pool: Timeouts) timeouts =
+        if obj.ReferenceEquals(timeouts, none) then
+            pool
+        else
+            {
+                pool with
+                    Response = defaultArg timeouts.Response pool.Response
+                    Idle = defaultArg timeouts.Idle pool.Idle
+            }
 
 /// The way of some requests to a pool, and what is changed on it.
 type Route = {

@@ -46,6 +46,7 @@ type Arguments =
     | [<Unique; EqualsAssignmentOrSpaced>] Admin_Port of PORT: string
     | [<Unique; EqualsAssignmentOrSpaced>] Stats_Path of PATH: string
     | [<Unique>] Trust_Forwarded
+    | [<Unique; EqualsAssignmentOrSpaced>] Transport of NAME: string
     | [<Unique; EqualsAssignmentOrSpaced>] Log_Format of FORMAT: string
     | [<Unique; EqualsAssignmentOrSpaced>] Log_Level of LEVEL: string
     | [<Unique>] Version
@@ -82,6 +83,8 @@ type Arguments =
             | Stats_Path _ -> "answer with the statistics on this path of the traffic port too (off)."
             | Trust_Forwarded ->
                 "believe and extend X-Forwarded-* that clients send (they are replaced otherwise)."
+            | Transport _ ->
+                "auto, epoll (Linux), sockets or httpclient: what carries connections (auto: the best there is)."
             | Log_Format _ -> "text or json (text). Also LOG_ENV=prod for json."
             | Log_Level _ -> "debug, info, warning or error (info)."
             | Version -> "print the version and exit."
@@ -132,6 +135,7 @@ module Arguments =
             | Admin_Port text -> Some(Overlay.value [ "admin"; "port" ] "--admin-port" text)
             | Stats_Path text -> Some(Overlay.value [ "stats_path" ] "--stats-path" text)
             | Trust_Forwarded -> Some(Overlay.value [ "trust_forwarded" ] "--trust-forwarded" "true")
+            | Transport text -> Some(Overlay.value [ "transport" ] "--transport" text)
             | Log_Format text -> Some(Overlay.value [ "log"; "format" ] "--log-format" text)
             | Log_Level text -> Some(Overlay.value [ "log"; "level" ] "--log-level" text)
             | Config _

@@ -9,29 +9,18 @@ open Conduit.Transport
 
 /// Forwards over connections of our own: HTTP/1.1 to cleartext backends.
 [<Sealed>]
-type DirectForwarder() =
+type DirectForwarder(sockets: BackendSockets) =
 
-    let client = new BackendClient(PoolLimits.Default)
+    let client = new BackendClient(PoolLimits.Default, sockets)
 
     /// What a backend may wait with its `100 Continue` before it gets the body all the same
     /// (RFC 9110 section 10.1.1).
     let patience = TimeSpan.FromSeconds 1.0
 
-    /// More interim responses than these are no conversation.
-    let mostInterim = 32
-
-    let uploadOf (exchange: Exchange) (timeouts: Timeouts) : DirectUpload | null =
-        let http = exchange.Http
-
-        let canHaveBody =
-            match http.Features.Get<IHttpRequestBodyDetectionFeature>() with
-            | null -> true
-            | feature -> feature.CanHaveBody
-
-        if canHaveBody then
-            DirectUpload(exchange, not http.Request.ContentLength.HasValue, timeouts.Response)
-        else
-            null
+    let canHaveBody (http: HttpContext) =
+        match http.Features.Get<IHttpRequestBodyDetectionFeature>() with
+        | null -> true
+        | feature -> feature.CanHaveBody
 
     let expectsContinue (request: HttpRequest) =
         let expect = request.Headers.Expect
@@ -39,20 +28,17 @@ type DirectForwarder() =
         expect.Count > 0
         && (string expect).Contains("100-continue", StringComparison.OrdinalIgnoreCase)
 
-    let rent (exchange: Exchange) (url: BackendUrl) (timeouts: Timeouts) isChecked isFresh = task {
+    let rent (exchange: Exchange) (url: BackendUrl) (timeouts: Timeouts) = task {
         let pool = client.Pool(url.Host, url.Port)
 
-        match (if isFresh then (false, null) else pool.TryRent isChecked) with
+        match pool.TryRent true with
         | true, NonNull idle -> return idle
         | _ -> return! pool.ConnectAsync(timeouts.Connect, exchange.Token)
     }
 
-    let isInterim (head: Conduit.Transport.ResponseHead) =
-        head.Status < 200 && head.Status <> StatusCodes.Status101SwitchingProtocols
-
     /// Reads the first head while the body waits to be asked for: it begins with a 100, or when the backend
     /// lets the question go by.
-    let readHeadOrAsk (connection: BackendConnection) (upload: DirectUpload) isHead = task {
+    let readHeadOrAsk (connection: BackendConnection) (upload: DirectUpload) isHead : Task = task {
         let reading = connection.ReadHeadAsync(isHead).AsTask()
         let! first = Task.WhenAny(reading, Task.Delay patience)
 
@@ -63,178 +49,79 @@ type DirectForwarder() =
 
         if head.Status = 100 && not upload.IsStarted then
             upload.Start connection
-
-        return head
     }
 
-    /// Reads on after an interim head, up to the one that is the answer.
-    let readFinalHead (connection: BackendConnection) isHead = task {
-        let mutable interim = 1
-        let! next = connection.ReadHeadAsync isHead
-        let mutable head = next
-
-        while isInterim head do
-            interim <- interim + 1
-
-            if interim > mostInterim then
-                raise (BackendFaultException(BackendFaultKind.Garbled, "interim responses without an end"))
-
-            let! next = connection.ReadHeadAsync isHead
-            head <- next
-
-        return head
-    }
-
-    /// 1 send the head, and the body beside what follows  2 read the head of the answer
-    /// 3 relay the head  4 relay the body, or the tunnel after a 101. Gives the status.
-    let converse
-        (exchange: Exchange)
-        (url: BackendUrl)
-        (passage: Passage)
-        (connection: BackendConnection)
-        (upload: DirectUpload | null)
-        : Task<int> = task {
-        DirectRequest.Write(connection.Request, passage, exchange, url, not (isNull upload))
+    /// 1 send the head, and the body beside what follows  2 read the head of the answer  3 relay the answer.
+    /// Gives the status.
+    let converse exchange url passage (connection: BackendConnection) (upload: DirectUpload) = task {
+        DirectRequest.Write(connection.Request, passage, exchange, url, true)
         let isHead = HttpMethods.IsHead exchange.Http.Request.Method
-        let mutable head = connection.Head
 
-        match upload with
-        | NonNull upload when expectsContinue exchange.Http.Request ->
+        if expectsContinue exchange.Http.Request then
             do! connection.SendHeadAsync()
-            let! first = readHeadOrAsk connection upload isHead
-            head <- first
-        | upload ->
-            match upload with
-            | null -> ()
-            | upload -> upload.AddTo connection.Request
-
-            do! connection.SendHeadAsync()
-
-            match upload with
-            | null -> ()
-            | upload -> upload.Start connection
-
-            let! first = connection.ReadHeadAsync isHead
-            head <- first
-
-        if isInterim head then
-            let! final = readFinalHead connection isHead
-            head <- final
-
-        match upload with
-        | null -> ()
-        | upload -> upload.IsAnswered <- true
-
-        if head.Status = StatusCodes.Status101SwitchingProtocols then
-            if isNull (RequestHead.upgrade exchange.Http) then
-                raise (BackendFaultException(BackendFaultKind.Garbled, "a switch that nobody asked for"))
-
-            DirectResponse.copyHead exchange passage.ResponseHeaders head
-            do! Tunnel.run exchange (new TunnelStream(connection))
+            do! readHeadOrAsk connection upload isHead
         else
-            DirectResponse.copyHead exchange passage.ResponseHeaders head
-            do! DirectResponse.relay exchange connection
+            upload.AddTo connection.Request
+            do! connection.SendHeadAsync()
+            upload.Start connection
+            let! _ = connection.ReadHeadAsync isHead
+            ()
 
-        return head.Status
+        if DirectExchange.isInterim connection.Head then
+            do! DirectExchange.readFinalHead exchange connection
+
+        upload.IsAnswered <- true
+        do! DirectExchange.answer exchange passage connection
+        return connection.Head.Status
     }
 
-    /// Whether a kept connection was closed by the backend just then, before it saw the request: that says
-    /// nothing about the backend, and a new connection tells.
-    let isStale
-        (exchange: Exchange)
-        (connection: BackendConnection | null)
-        (upload: DirectUpload | null)
-        error
-        =
-        match connection, (error: exn) with
-        | NonNull connection, (:? BackendFaultException as fault) ->
-            connection.IsReused
-            && not connection.HasAnswered
-            && (fault.Kind = BackendFaultKind.Closed || fault.Kind = BackendFaultKind.Refused)
-            && isNull upload
-            && Retry.isIdempotent exchange.Http.Request.Method
-        | _ -> false
+    /// 1 take a connection  2 converse over it  3 leave nothing running.
+    let forward (exchange: Exchange) url (timeouts: Timeouts) passage : Task<TryResult> = task {
+        let upload =
+            DirectUpload(exchange, not exchange.Http.Request.ContentLength.HasValue, timeouts.Response)
 
-    let outcomeOf exchange (connection: BackendConnection | null) (upload: DirectUpload | null) (error: exn) =
-        let clientFault, isRefused =
-            match upload with
-            | null -> None, false
-            | upload -> upload.ClientFault, upload.IsRefused
+        let mutable outcome = Outcome.ClientGone
+        let mutable connection: BackendConnection | null = null
+        let mutable isDone = false
 
-        let hasAnswered =
-            match connection with
-            | null -> false
-            | connection -> connection.HasAnswered
+        try
+            exchange.BeginTry timeouts
+            let! rented = rent exchange url timeouts
+            connection <- rented
+            exchange.Arm timeouts.Response
+            exchange.Hold rented
+            let! status = converse exchange url passage rented upload
+            outcome <- Outcome.Answered status
+            isDone <- true
+        with error ->
+            outcome <- DirectExchange.outcomeOf exchange connection upload error
 
-        match FailedTry.outcome exchange clientFault error with
-        | Outcome.Reset why when isRefused && not hasAnswered -> Outcome.BodyRefused why
-        | Outcome.BodyRefused why when isNull upload -> Outcome.Reset why
-        | outcome -> outcome
+        if not isDone then
+            exchange.Cancel()
+
+        do! upload.Stop()
+        exchange.EndTry()
+
+        match connection with
+        | null -> ()
+        | connection ->
+            exchange.LetGo()
+            connection.Release(isDone && upload.IsComplete)
+
+        return {
+            Outcome = outcome
+            BodySpent = upload.Spent
+        }
+    }
 
     interface IForwarder with
-        /// 1 take a connection  2 converse over it  3 leave nothing running.
-        member _.Forward(exchange, target, timeouts, passage) = task {
+        member _.Forward(exchange, target, timeouts, passage) =
             let url = target.Backend.Spec.Url
-            let upload = uploadOf exchange timeouts
 
-            let isChecked =
-                not (isNull upload) || not (Retry.isIdempotent exchange.Http.Request.Method)
-
-            let mutable outcome = Outcome.ClientGone
-            let mutable isFresh = false
-            let mutable going = true
-
-            while going do
-                going <- false
-                let mutable connection: BackendConnection | null = null
-                let mutable isDone = false
-
-                try
-                    exchange.BeginTry timeouts
-                    let! rented = rent exchange url timeouts isChecked isFresh
-                    connection <- rented
-                    exchange.Arm timeouts.Response
-                    exchange.Hold rented
-                    let! status = converse exchange url passage rented upload
-                    outcome <- Outcome.Answered status
-                    isDone <- true
-                with error ->
-                    if not isFresh && isStale exchange connection upload error then
-                        isFresh <- true
-                        going <- true
-                    else
-                        outcome <- outcomeOf exchange connection upload error
-
-                match upload with
-                | null -> ()
-                | upload ->
-                    if not isDone then
-                        exchange.Cancel()
-
-                    do! upload.Stop()
-
-                exchange.EndTry()
-
-                match connection with
-                | null -> ()
-                | connection ->
-                    exchange.LetGo()
-
-                    let isSent =
-                        match upload with
-                        | null -> true
-                        | upload -> upload.IsComplete
-
-                    connection.Release(isDone && isSent)
-
-            return {
-                Outcome = outcome
-                BodySpent =
-                    match upload with
-                    | null -> false
-                    | upload -> upload.Spent
-            }
-        }
+            if canHaveBody exchange.Http then
+                ValueTask<TryResult>(forward exchange url timeouts passage)
+            else
+                DirectConversation.Of(exchange, client).Run(url, timeouts, passage)
 
     interface IDisposable with
         member _.Dispose() = client.Dispose()

@@ -63,21 +63,21 @@ module DirectResponse =
         exchange.Progress()
         writer.FlushAsync exchange.Token
 
-    /// Relays pieces through `write`, flushing what there is before waiting for more.
+    /// Relays pieces through `write`, `first` before the others where there is one, flushing what there is
+    /// before waiting for more.
     let private relayBy
         (exchange: Exchange)
         (connection: BackendConnection)
         (write: PipeWriter -> ReadOnlyMemory<byte> -> unit)
+        (first: ReadOnlyMemory<byte>)
         : Task = task {
         let mutable piece = ReadOnlyMemory<byte>.Empty
         let mutable hasFlushed = false
-        // Before the head is out: what cannot be read at once can still be answered for with a 502.
-        let hasFirst = connection.TryReadBody &piece
         do! exchange.Http.Response.StartAsync()
         let writer = exchange.Http.Response.BodyWriter
 
-        if hasFirst then
-            write writer piece
+        if not first.IsEmpty then
+            write writer first
 
         while not connection.IsBodyEnded do
             if connection.TryReadBody(&piece) then
@@ -98,24 +98,53 @@ module DirectResponse =
             ()
     }
 
+    /// A piece of the body that is there before the head is out: what cannot be read can still be answered
+    /// for with a 502.
+    let private firstOf (connection: BackendConnection) =
+        let mutable piece = ReadOnlyMemory<byte>.Empty
+        connection.TryReadBody &piece |> ignore
+        piece
+
+    let private relayChunks (exchange: Exchange) (connection: BackendConnection) : Task = task {
+        let response = exchange.Http.Response
+        response.Headers.TransferEncoding <- "chunked"
+        do! relayBy exchange connection ChunkedBody.write (firstOf connection)
+        ChunkedBody.finish response.BodyWriter connection.Trailers
+        let! _ = flush exchange response.BodyWriter
+        ()
+    }
+
     let private writePlain (writer: PipeWriter) (piece: ReadOnlyMemory<byte>) = writer.Write piece.Span
 
-    /// Sends the body of the response whose head has been copied to the client, as it comes.
-    let relay (exchange: Exchange) (connection: BackendConnection) : Task = task {
+    let private addTrailers (exchange: Exchange) (connection: BackendConnection) =
+        if exchange.IsStream then
+            for trailer in connection.Trailers do
+                ResponseHead.addTrailer exchange trailer.Key trailer.Value
+
+    let private relayPieces (exchange: Exchange) (connection: BackendConnection) first : Task = task {
+        do! relayBy exchange connection writePlain first
+        addTrailers exchange connection
+    }
+
+    /// A body that has come whole, with its head, goes out without waiting for anything.
+    let private relayPlain (exchange: Exchange) (connection: BackendConnection) : Task =
+        let first = firstOf connection
         let response = exchange.Http.Response
+
+        if connection.IsBodyEnded && response.StartAsync().IsCompletedSuccessfully then
+            response.BodyWriter.Write first.Span
+            addTrailers exchange connection
+            Task.CompletedTask
+        else
+            relayPieces exchange connection first
+
+    /// Sends the body of the response whose head has been copied to the client, as it comes.
+    let relay (exchange: Exchange) (connection: BackendConnection) : Task =
         let source = connection.Head
 
-        if not connection.IsBodyEnded then
-            if ChunkedBody.isWanted exchange.Http.Request source.AnnouncesTrailers source.ContentLength then
-                response.Headers.TransferEncoding <- "chunked"
-                do! relayBy exchange connection ChunkedBody.write
-                ChunkedBody.finish response.BodyWriter connection.Trailers
-                let! _ = flush exchange response.BodyWriter
-                ()
-            else
-                do! relayBy exchange connection writePlain
-
-                if exchange.IsStream then
-                    for trailer in connection.Trailers do
-                        ResponseHead.addTrailer exchange trailer.Key trailer.Value
-    }
+        if connection.IsBodyEnded then
+            Task.CompletedTask
+        elif ChunkedBody.isWanted exchange.Http.Request source.AnnouncesTrailers source.ContentLength then
+            relayChunks exchange connection
+        else
+            relayPlain exchange connection

@@ -65,6 +65,10 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     do begun ()
 
     member _.Http = http
+
+    /// What a forwarder keeps for the requests to come.
+    member val Kept: obj | null = null with get, set
+
     member _.Lifetime = lifetime
     member val Phase = Phase.AwaitingHead with get, set
 

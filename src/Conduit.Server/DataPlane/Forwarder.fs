@@ -2,25 +2,19 @@ namespace Conduit.Server
 
 open System
 open Conduit
-
-/// What requests go to backends over.
-[<RequireQualifiedAccess>]
-type TransportKind =
-    /// Connections of our own for cleartext backends, HttpClient for the others.
-    | Direct
-    /// HttpClient for all.
-    | HttpClient
+open Conduit.Transport
 
 /// Forwards by what each backend speaks.
 [<Sealed>]
-type Forwarder(kind: TransportKind) =
+type Forwarder(transport: Transport) =
 
     let httpClient: IForwarder = new HttpClientForwarder()
 
     let cleartext: IForwarder =
-        match kind with
-        | TransportKind.Direct -> new DirectForwarder()
-        | TransportKind.HttpClient -> httpClient
+        match Transport.chosen transport with
+        | Transport.Library -> httpClient
+        | Transport.Epoll -> new DirectForwarder(BackendSockets.OfLoops)
+        | _ -> new DirectForwarder(BackendSockets.Portable)
 
     interface IForwarder with
         member _.Forward(exchange, target, timeouts, passage) =

@@ -114,7 +114,7 @@ type HttpClientForwarder() =
         /// 1 build the request  2 send it  3 relay the head  4 relay the body, or the tunnel after a 101
         /// 5 leave nothing running.
         member _.Forward(exchange, target, timeouts, passage) =
-            forward exchange target timeouts passage
+            ValueTask<TryResult>(forward exchange target timeouts passage)
 
     interface IDisposable with
         member _.Dispose() = (upstreams :> IDisposable).Dispose()

@@ -18,6 +18,8 @@ open Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets
 open Microsoft.Extensions.DependencyInjection
 open Microsoft.Extensions.Logging
 open Microsoft.Extensions.Options
+open Conduit
+open Conduit.Transport.Epoll
 
 /// Requests straight from Kestrel: no host, no middleware. The exchange stays with the connection, and with
 /// HTTP/2 with the stream, of which Kestrel uses one after the other.
@@ -44,23 +46,29 @@ type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, hsts:
 
 /// The sockets beneath Kestrel, kept hold of, so that the port can be closed while connections live on.
 [<Sealed>]
-type private Transport(loggers: ILoggerFactory) =
+type private Carrier(transport: Transport, loggers: ILoggerFactory) =
     let sockets = ConcurrentBag<Socket>()
     let bound = ConcurrentBag<IConnectionListener>()
 
-    let inner =
-        let bind (endPoint: EndPoint) =
-            let socket = SocketTransportOptions.CreateDefaultBoundListenSocket endPoint
-            sockets.Add socket
-            socket
+    let bind (endPoint: EndPoint) =
+        let socket = SocketTransportOptions.CreateDefaultBoundListenSocket endPoint
+        sockets.Add socket
+        socket
 
-        SocketTransportFactory(
-            // Continuations run on the thread that saw the socket: nothing on the way may block.
-            Options.Create(
-                SocketTransportOptions(UnsafePreferInlineScheduling = true, CreateBoundListenSocket = bind)
-            ),
-            loggers
-        )
+    // Either way what waits for a socket goes on, on the thread that saw it: nothing on the way may block.
+    let inner: IConnectionListenerFactory =
+        match Transport.chosen transport with
+        | Transport.Epoll -> LoopTransport bind
+        | _ ->
+            SocketTransportFactory(
+                Options.Create(
+                    SocketTransportOptions(
+                        UnsafePreferInlineScheduling = true,
+                        CreateBoundListenSocket = bind
+                    )
+                ),
+                loggers
+            )
 
     /// Closes the port. A connection that waits to be accepted at that moment would be reset by the
     /// system, so first new ones are kept out and those that are being opened get time to be accepted.
@@ -96,8 +104,7 @@ type private Transport(loggers: ILoggerFactory) =
 [<Sealed>]
 type Listener
     private
-    (server: KestrelServer, transport: Transport, lifetime: Lifetime, entrance: Entrance, endPoint: IPEndPoint)
-    =
+    (server: KestrelServer, carrier: Carrier, lifetime: Lifetime, entrance: Entrance, endPoint: IPEndPoint) =
 
     /// While the port drains, connections without a request stay open this long after the last answer:
     /// their clients may be about to send one more, whose answer then says `Connection: close`.
@@ -152,7 +159,7 @@ type Listener
 
     /// Binds and begins to serve.
     static member Start
-        (endPoint: IPEndPoint, entrance: Entrance, serve, loggers: ILoggerFactory)
+        (endPoint: IPEndPoint, transport: Transport, entrance: Entrance, serve, loggers: ILoggerFactory)
         : Task<Listener> = task {
         // Only for the services that Kestrel's TLS asks for; nothing is hosted.
         let builder = WebApplication.CreateEmptyBuilder(WebApplicationOptions())
@@ -161,21 +168,21 @@ type Listener
         let services =
             builder.Services.AddSingleton<ILoggerFactory>(loggers).BuildServiceProvider()
 
-        let transport = Transport loggers
+        let carrier = Carrier(transport, loggers)
         let lifetime = Lifetime()
 
         let server =
-            new KestrelServer(Options.Create(options endPoint lifetime entrance services), transport, loggers)
+            new KestrelServer(Options.Create(options endPoint lifetime entrance services), carrier, loggers)
 
         let hsts () = entrance.Current.Hsts
         do! server.StartAsync(ProxyApplication(serve, lifetime, hsts), CancellationToken.None)
 
         let bound =
-            match transport.EndPoints with
+            match carrier.EndPoints with
             | (:? IPEndPoint as bound) :: _ -> bound
             | _ -> endPoint
 
-        return new Listener(server, transport, lifetime, entrance, bound)
+        return new Listener(server, carrier, lifetime, entrance, bound)
     }
 
     /// 1 the listening socket closes  2 connections close after their next answer  3 those without a
@@ -184,7 +191,7 @@ type Listener
     member _.Drain(timeout: TimeSpan, over: CancellationToken) : Task<int> = task {
         let clock = Stopwatch.StartNew()
         lifetime.Drain()
-        do! transport.Unbind()
+        do! carrier.Unbind()
 
         while lifetime.Connections > 0
               && clock.Elapsed < timeout

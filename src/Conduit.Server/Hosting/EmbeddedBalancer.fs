@@ -63,7 +63,14 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
         match ConfigSource.load source |> Result.bind (Extensions.apply extensions) with
         | Error faults -> return Error faults
         | Ok loaded ->
-            let parts = Parts.start extensions loggers
+
+            // What the application does after an answer may block; on an event loop it must not.
+            let transport =
+                match loaded.Config.Transport with
+                | Transport.Library -> Transport.Library
+                | _ -> Transport.Portable
+
+            let parts = Parts.start transport extensions loggers
             parts.Log.Doubts loaded.Config
             let! _ = parts.Agent.Update(Reload.initial loaded.Config)
             do! parts.Resolver.Sync loaded.Config.Resolver

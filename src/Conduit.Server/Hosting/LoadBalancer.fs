@@ -110,7 +110,9 @@ type LoadBalancer
     static member Run
         (source: ConfigSource, loaded: LoadedConfig, loggers, ?extensions: Extensions)
         : Task<Result<LoadBalancer, StartFailure>> = task {
-        let parts = Parts.start (defaultArg extensions Extensions.none) loggers
+        let parts =
+            Parts.start loaded.Config.Transport (defaultArg extensions Extensions.none) loggers
+
         parts.Log.Doubts loaded.Config
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)
         do! parts.Resolver.Sync loaded.Config.Resolver

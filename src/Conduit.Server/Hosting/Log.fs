@@ -74,6 +74,13 @@ type Log(factory: ILoggerFactory) =
     static let stopped =
         LoggerMessage.Define<int>(LogLevel.Information, EventId 11, "Stopped, {Cut} requests cut off")
 
+    static let loopStalled =
+        LoggerMessage.Define<int, float>(
+            LogLevel.Error,
+            EventId 60,
+            "Event loop {Loop} has stood still for {Seconds:F1} s: something on it blocks"
+        )
+
     static let failed =
         LoggerMessage.Define<string>(LogLevel.Error, EventId 12, "{What} failed: a defect in Conduit")
 
@@ -286,6 +293,10 @@ type Log(factory: ILoggerFactory) =
     member _.PortClosed(url, cut) = portClosed.Invoke(log, url, cut, null)
 
     member _.Stopped cut = stopped.Invoke(log, cut, null)
+
+    member _.LoopStalled(loop, time: TimeSpan) =
+        loopStalled.Invoke(log, loop, time.TotalSeconds, null)
+
     /// Something that nobody waits for, so that only the log tells of it.
     member _.Failed(what, error: exn) = failed.Invoke(log, what, error)
 

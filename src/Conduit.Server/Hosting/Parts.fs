@@ -6,6 +6,7 @@ open System.Threading
 open System.Threading.Tasks
 open Microsoft.Extensions.Logging
 open Conduit
+open Conduit.Transport.Epoll
 
 /// What lives as long as the balancer does, but for its ports.
 type internal Parts = {
@@ -21,6 +22,7 @@ type internal Parts = {
     Resolver: Resolver
     Memory: MemoryUsage
     Forwarder: IForwarder
+    LoopWatch: IDisposable
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
     Extensions: Extensions
@@ -39,9 +41,24 @@ module internal Parts =
         | ValueSome view -> view.Source.Settings.Check
         | ValueNone -> PoolSettings.defaults.Check
 
+    /// Tells in the log what goes wrong on the event loops, which are those of the process. Ends with what
+    /// it gives.
+    let private watchLoops (log: Log) : IDisposable =
+        let stalled = Action<int, TimeSpan>(fun loop time -> log.LoopStalled(loop, time))
+        let failed = Action<exn>(fun error -> log.Failed("An event loop's work", error))
+        EventLoops.add_Stalled stalled
+        EventLoops.add_Failed failed
+
+        {
+            new IDisposable with
+                member _.Dispose() =
+                    EventLoops.remove_Stalled stalled
+                    EventLoops.remove_Failed failed
+        }
+
     /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
     /// begin when the prober is told to.
-    let start (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
+    let start (transport: Transport) (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
         let notes = BackendNotes TimeProvider.System
@@ -86,7 +103,8 @@ module internal Parts =
             Prober = prober
             Resolver = new Resolver(agent, log)
             Memory = new MemoryUsage(now)
-            Forwarder = new Forwarder(TransportKind.Direct)
+            Forwarder = new Forwarder(transport)
+            LoopWatch = watchLoops log
             Stopping = new CancellationTokenSource()
             Extensions = extensions
         }
@@ -124,6 +142,7 @@ module internal Parts =
             parts.Prober
             parts.Ticker
             parts.Forwarder
+            parts.LoopWatch
             parts.Memory
             parts.Agent
         ]

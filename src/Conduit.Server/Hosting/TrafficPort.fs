@@ -121,13 +121,13 @@ type TrafficPort
             Traffic =
                 fun endPoint ->
                     Binding.attempt "--port" endPoint (fun () ->
-                        Listener.Start(endPoint, entrance, serve, log.Factory))
+                        Listener.Start(endPoint, config.Transport, entrance, serve, log.Factory))
             Redirect =
                 fun endPoint ->
                     let toHttps = Redirect.serve (fun () -> httpsPort ())
 
                     Binding.attempt "listen.tls.redirect_port" endPoint (fun () ->
-                        Listener.Start(endPoint, clear, toHttps, log.Factory))
+                        Listener.Start(endPoint, config.Transport, clear, toHttps, log.Factory))
         }
 
         match! openSite openers.Traffic None config.Listen with

@@ -100,6 +100,16 @@ module Balancers =
         TrustedProxies = AddressSet.empty
     }
 
+    /// What CONDUIT_TEST_TRANSPORT names; else what is usual.
+    let private transport =
+        match Environment.GetEnvironmentVariable "CONDUIT_TEST_TRANSPORT" with
+        | null
+        | "" -> Transport.Auto
+        | "epoll" -> Transport.Epoll
+        | "sockets" -> Transport.Portable
+        | "httpclient" -> Transport.Library
+        | other -> failwith $"CONDUIT_TEST_TRANSPORT={other} is no transport"
+
     let private config (settings: Settings) : Config = {
         Listen = settings.Listen
         Tls = settings.Tls
@@ -117,6 +127,7 @@ module Balancers =
         StatsPath = settings.StatsPath
         TrustForwarded = settings.TrustForwarded
         TrustedProxies = settings.TrustedProxies
+        Transport = transport
         LogFormat = LogFormat.Text
         LogLevel = LogLevel.Debug
         NotYet = []

@@ -1,0 +1,101 @@
+namespace Conduit.Server
+
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+open Conduit
+open Conduit.Transport
+
+/// Requests without a body, which is the rule. It is kept with the client's connection and serves one
+/// request after another, so that a request costs no allocation.
+[<Sealed>]
+type DirectConversation(exchange: Exchange, client: BackendClient) =
+    inherit Conversation<TryResult>()
+
+    let mutable url = Unchecked.defaultof<BackendUrl>
+    let mutable timeouts = Unchecked.defaultof<Timeouts>
+    let mutable passage = Unchecked.defaultof<Passage>
+    let mutable isFresh = false
+
+    let isIdempotent () =
+        Retry.isIdempotent exchange.Http.Request.Method
+
+    /// Whether a kept connection was closed by the backend just then, before it saw the request: that says
+    /// nothing about the backend, and a new connection tells.
+    let isStale (connection: BackendConnection | null) (error: exn | null) =
+        match connection, error with
+        | NonNull connection, (:? BackendFaultException as fault) ->
+            connection.IsReused
+            && not connection.HasAnswered
+            && (fault.Kind = BackendFaultKind.Closed || fault.Kind = BackendFaultKind.Refused)
+            && isIdempotent ()
+        | _ -> false
+
+    let answerLater (connection: BackendConnection) : Task = task {
+        do! DirectExchange.readFinalHead exchange connection
+        do! DirectExchange.answer exchange passage connection
+    }
+
+    /// That of a client connection; made with its first request.
+    static member Of(exchange: Exchange, client: BackendClient) =
+        match exchange.Kept with
+        | :? DirectConversation as kept -> kept
+        | _ ->
+            let made = DirectConversation(exchange, client)
+            exchange.Kept <- made
+            made
+
+    member this.Run(toUrl: BackendUrl, within: Timeouts, along: Passage) : ValueTask<TryResult> =
+        url <- toUrl
+        timeouts <- within
+        passage <- along
+        isFresh <- false
+        this.RunAsync()
+
+    override _.IsHead = HttpMethods.IsHead exchange.Http.Request.Method
+
+    override _.TryTake() =
+        exchange.BeginTry timeouts
+        let mutable idle: BackendConnection | null = null
+
+        if
+            not isFresh
+            && client.Pool(url.Host, url.Port).TryRent(not (isIdempotent ()), &idle)
+        then
+            idle
+        else
+            null
+
+    override _.ConnectAsync() =
+        client.Pool(url.Host, url.Port).ConnectAsync(timeouts.Connect, exchange.Token)
+
+    override _.Begin connection =
+        exchange.Arm timeouts.Response
+        exchange.Hold connection
+        DirectRequest.Write(connection.Request, passage, exchange, url, false)
+
+    override _.AnswerAsync connection =
+        if DirectExchange.isInterim connection.Head then
+            answerLater connection
+        else
+            DirectExchange.answer exchange passage connection
+
+    override _.End(connection, error, result) =
+        exchange.EndTry()
+        let repeats = not isFresh && isStale connection error
+
+        result <- {
+            Outcome =
+                match error with
+                | null -> Outcome.Answered exchange.Http.Response.StatusCode
+                | error -> DirectExchange.outcomeOf exchange connection null error
+            BodySpent = false
+        }
+
+        match connection with
+        | null -> ()
+        | connection ->
+            exchange.LetGo()
+            connection.Release(isNull error)
+
+        isFresh <- true
+        not repeats

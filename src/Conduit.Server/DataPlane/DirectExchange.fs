@@ -1,0 +1,65 @@
+namespace Conduit.Server
+
+open System.Threading.Tasks
+open Microsoft.AspNetCore.Http
+open Conduit
+open Conduit.Transport
+
+/// What an exchange over a connection of our own comes to.
+[<RequireQualifiedAccess>]
+module DirectExchange =
+
+    /// More interim responses than these are no conversation.
+    let private mostInterim = 32
+
+    let isInterim (head: Conduit.Transport.ResponseHead) =
+        head.Status < 200 && head.Status <> StatusCodes.Status101SwitchingProtocols
+
+    let private isHead (exchange: Exchange) =
+        HttpMethods.IsHead exchange.Http.Request.Method
+
+    /// Reads on after an interim head, up to the one that is the answer.
+    let readFinalHead (exchange: Exchange) (connection: BackendConnection) : Task = task {
+        let mutable interim = 1
+        let! _ = connection.ReadHeadAsync(isHead exchange)
+
+        while isInterim connection.Head do
+            interim <- interim + 1
+
+            if interim > mostInterim then
+                raise (BackendFaultException(BackendFaultKind.Garbled, "interim responses without an end"))
+
+            let! _ = connection.ReadHeadAsync(isHead exchange)
+            ()
+    }
+
+    /// Sends the client the answer whose head has been read: 1 the head  2 the body, or the tunnel after a
+    /// 101.
+    let answer (exchange: Exchange) (passage: Passage) (connection: BackendConnection) : Task =
+        let isSwitch = connection.Head.Status = StatusCodes.Status101SwitchingProtocols
+
+        if isSwitch && isNull (RequestHead.upgrade exchange.Http) then
+            raise (BackendFaultException(BackendFaultKind.Garbled, "a switch that nobody asked for"))
+
+        DirectResponse.copyHead exchange passage.ResponseHeaders connection.Head
+
+        if isSwitch then
+            Tunnel.run exchange (new TunnelStream(connection))
+        else
+            DirectResponse.relay exchange connection
+
+    let outcomeOf exchange (connection: BackendConnection | null) (upload: DirectUpload | null) (error: exn) =
+        let clientFault, isRefused =
+            match upload with
+            | null -> None, false
+            | upload -> upload.ClientFault, upload.IsRefused
+
+        let hasAnswered =
+            match connection with
+            | null -> false
+            | connection -> connection.HasAnswered
+
+        match FailedTry.outcome exchange clientFault error with
+        | Outcome.Reset why when isRefused && not hasAnswered -> Outcome.BodyRefused why
+        | Outcome.BodyRefused why when isNull upload -> Outcome.Reset why
+        | outcome -> outcome

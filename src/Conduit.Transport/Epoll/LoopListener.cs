@@ -1,0 +1,184 @@
+using System;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Threading;
+using System.Threading.Channels;
+using System.Threading.Tasks;
+using Microsoft.AspNetCore.Connections;
+
+namespace Conduit.Transport.Epoll;
+
+/// <summary>
+/// Accepts connections on whichever loop has time, and gives each to the loop that has the fewest. All loops
+/// share one listening socket, so that none of what waits in it is lost when it closes in order.
+/// </summary>
+internal sealed class LoopListener : IConnectionListener, IEventSink
+{
+    /// <summary>So many at a time; then those that are connected come first.</summary>
+    private const int MostAtOnce = 32;
+
+    private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly Socket socket;
+    private readonly int descriptor;
+    private readonly EventLoop[] loops = EventLoops.All;
+    private readonly ulong[] tokens;
+    private readonly Lock gate = new();
+    private readonly Channel<ConnectionContext> accepted =
+        Channel.CreateUnbounded<ConnectionContext>(new UnboundedChannelOptions { SingleReader = true });
+
+    private bool isWaiting;
+    private bool isUnbound;
+
+    /// <summary>Takes a socket that listens, however it came to.</summary>
+    internal LoopListener(Socket socket)
+    {
+        this.socket = socket;
+        socket.Blocking = false;
+        descriptor = (int)socket.Handle;
+        EndPoint = socket.LocalEndPoint!;
+        tokens = new ulong[loops.Length];
+        Wait();
+    }
+
+    public EndPoint EndPoint { get; }
+
+    public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default) =>
+        await accepted.Reader.WaitToReadAsync(cancellationToken) && accepted.Reader.TryRead(out var connection)
+            ? connection
+            : null;
+
+    public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+    {
+        lock (gate)
+        {
+            if (!isUnbound)
+            {
+                isUnbound = true;
+                Rest();
+                socket.Dispose();
+                accepted.Writer.TryComplete();
+            }
+        }
+
+        return default;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await UnbindAsync();
+
+        while (accepted.Reader.TryRead(out var connection))
+        {
+            connection.Abort();
+            await connection.DisposeAsync();
+        }
+    }
+
+    public void OnEvents(uint events)
+    {
+        for (var count = 0; count < MostAtOnce; count++)
+        {
+            lock (gate)
+            {
+                if (isUnbound || !isWaiting || !TryAccept())
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// <summary>Takes the next connection; false when there is none, or none can be taken now.</summary>
+    private unsafe bool TryAccept()
+    {
+        var address = stackalloc byte[32];
+        var size = 32;
+        var client = Native.accept4(descriptor, address, &size, Native.CloseOnExec | Native.NonBlocking);
+
+        if (client >= 0)
+        {
+            Welcome(client, Address(new ReadOnlySpan<byte>(address, size)));
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+
+        if (error is Native.TooManyOpen or Native.TooManyOpenInSystem)
+        {
+            // They would be told of the same connection without end; those that close make room.
+            Rest();
+            _ = WaitAgainAsync();
+        }
+
+        // Of what else can go wrong, each concerns one connection alone, and the next may be taken.
+        return error is not (Native.Again or Native.TooManyOpen or Native.TooManyOpenInSystem);
+    }
+
+    private unsafe void Welcome(int client, EndPoint? remote)
+    {
+        Native.SetNoDelay(client);
+        var address = stackalloc byte[32];
+        var size = 32;
+        var local = Native.getsockname(client, address, &size) == 0
+            ? Address(new ReadOnlySpan<byte>(address, size))
+            : EndPoint;
+
+        LoopSocket taken;
+        try
+        {
+            taken = new LoopSocket(client, EventLoops.Lightest);
+        }
+        catch (SocketException)
+        {
+            Native.close(client);
+            return;
+        }
+
+        accepted.Writer.TryWrite(new LoopConnection(taken, local, remote));
+    }
+
+    private EndPoint? Address(ReadOnlySpan<byte> bytes)
+    {
+        var family = EndPoint.AddressFamily;
+        var address = new SocketAddress(family, bytes.Length);
+        bytes.CopyTo(address.Buffer.Span);
+        return EndPoint.Create(address);
+    }
+
+    private void Wait()
+    {
+        for (var index = 0; index < loops.Length; index++)
+        {
+            tokens[index] = loops[index].Register(descriptor, Native.In | Native.Exclusive, this);
+        }
+
+        isWaiting = true;
+    }
+
+    private void Rest()
+    {
+        if (isWaiting)
+        {
+            isWaiting = false;
+            for (var index = 0; index < loops.Length; index++)
+            {
+                loops[index].Unregister(descriptor, tokens[index]);
+            }
+        }
+    }
+
+    private async Task WaitAgainAsync()
+    {
+        await Task.Delay(pause);
+
+        lock (gate)
+        {
+            if (!isUnbound)
+            {
+                Wait();
+            }
+        }
+    }
+}

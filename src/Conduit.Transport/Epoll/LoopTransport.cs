@@ -1,0 +1,32 @@
+using System;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.AspNetCore.Connections;
+
+namespace Conduit.Transport.Epoll;
+
+/// <summary>The loops as the transport beneath Kestrel.</summary>
+/// <param name="bind">Gives the listening socket for an endpoint, bound: a new one, or one that was
+/// inherited.</param>
+public sealed class LoopTransport(Func<EndPoint, Socket> bind) : IConnectionListenerFactory
+{
+    private const int Backlog = 4096;
+
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    {
+        Socket socket;
+        try
+        {
+            socket = bind(endpoint);
+            socket.Listen(Backlog);
+        }
+        catch (SocketException error) when (error.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            throw new AddressInUseException(error.Message, error);
+        }
+
+        return new ValueTask<IConnectionListener>(new LoopListener(socket));
+    }
+}
