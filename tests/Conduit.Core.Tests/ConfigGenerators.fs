@@ -401,7 +401,8 @@ module ConfigGenerators =
 
             let! news =
                 Gen.elements [
-                    PoolEvent.Added spec
+                    // Only files give names whose every address is a backend.
+                    PoolEvent.Added { spec with AllAddresses = false }
                     PoolEvent.Removed id
                     PoolEvent.WeightSet(id, spec.Weight)
                     PoolEvent.BackupSet(id, spec.Backup)
