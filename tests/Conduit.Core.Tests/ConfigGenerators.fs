@@ -336,6 +336,8 @@ module ConfigGenerators =
         let! drain = duration TimeSpan.Zero
         let! tls = Gen.optionOf tls
         let! stats = Gen.optionOf path
+        let! metrics = Gen.optionOf path
+        let! isCounting = Gen.elements [ true; false ]
         let! trust = Gen.elements [ true; false ]
         let! proxies = networks
 
@@ -356,6 +358,7 @@ module ConfigGenerators =
             Routes = []
             DrainTimeout = drain
             StatsPath = stats
+            Metrics = { Enabled = isCounting; Path = metrics }
             TrustForwarded = trust
             TrustedProxies = if trust then AddressSet.empty else proxies
             Transport = transport

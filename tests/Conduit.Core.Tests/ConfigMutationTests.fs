@@ -141,7 +141,7 @@ let ``a thousand mutations of a right document are read, or refused with faults`
 let ``mutations are refused often, and accepted now and then`` () =
     let accepted =
         mutated
-        |> Gen.sampleWithSeed (Rnd 1UL) 30 400
+        |> Gen.sampleWithSeed (Rnd 1UL) 30 1000
         |> Seq.countBy (fun document -> (read document).IsOk)
         |> Map.ofSeq
 

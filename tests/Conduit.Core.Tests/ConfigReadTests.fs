@@ -38,6 +38,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             Routes = []
             DrainTimeout = seconds 10.0
             StatsPath = None
+            Metrics = { Enabled = true; Path = None }
             TrustForwarded = false
             TrustedProxies = AddressSet.empty
             Transport = Transport.Auto
@@ -70,6 +71,7 @@ let private full =
         "transport", value "sockets"
         "stats_path", value "/stats"
         "trusted_proxies", ConfigDocuments.values [ "10.0.0.0/8"; "::1" ]
+        "metrics", Doc.Section [ "enabled", value "false"; "prometheus", Doc.Section [ "path", value "/m" ] ]
         "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
         "pools",
         Doc.Section [
@@ -231,6 +233,7 @@ let ``Conduit's own shape says everything`` () =
         Routes = []
         DrainTimeout = seconds 90.0
         StatsPath = Some "/stats"
+        Metrics = { Enabled = false; Path = Some "/m" }
         TrustForwarded = false
         TrustedProxies = addresses [ "10.0.0.0/8"; "::1" ]
         Transport = Transport.Portable

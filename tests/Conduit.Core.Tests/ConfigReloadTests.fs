@@ -232,6 +232,7 @@ let private mixtures (before: Config) (after: Config) = [
         before with
             StatsPath = after.StatsPath
     }
+    { before with Metrics = after.Metrics }
     {
         before with
             TrustForwarded = after.TrustForwarded

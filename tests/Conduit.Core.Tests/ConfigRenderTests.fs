@@ -49,6 +49,7 @@ let ``every default is filled in`` () =
             "admin.port"
             "admin.read_only"
             "drain_timeout"
+            "metrics.enabled"
             "trust_forwarded"
             "transport"
             "log.format"

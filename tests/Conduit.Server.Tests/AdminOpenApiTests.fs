@@ -169,6 +169,7 @@ module AdminOpenApiTests =
                 "/readyz"
                 "/healthz"
                 "/stats"
+                "/metrics"
                 v1 "/overview"
                 v1 "/overview/history"
                 v1 "/overview/trends"

@@ -99,6 +99,7 @@ let ``Every flag has its place`` () =
             "--admin-host=127.0.0.2"
             "--admin-port=9000"
             "--stats-path=/stats"
+            "--metrics-path=/numbers"
             "--trust-forwarded"
             "--transport=httpclient"
             "--log-format=json"
@@ -134,6 +135,7 @@ let ``Every flag has its place`` () =
 
     Assert.Equal(TimeSpan.Zero, config.DrainTimeout)
     Assert.Equal(Some "/stats", config.StatsPath)
+    Assert.Equal(Some "/numbers", config.Metrics.Path)
     Assert.True config.TrustForwarded
     Assert.Equal(Transport.Library, config.Transport)
     Assert.Equal((LogFormat.Json, LogLevel.Warning), (config.LogFormat, config.LogLevel))

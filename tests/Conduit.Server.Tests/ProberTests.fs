@@ -68,7 +68,9 @@ module ProberTests =
                 Interval = TimeSpan.FromMilliseconds 10.0
         }
 
-        use prober = new Prober(agent, Log log.Factory, 8)
+        use prober =
+            new Prober(agent, Log log.Factory, TimeHistogram TimeHistogram.RequestBounds, 8)
+
         prober.Begin()
         prober.Watch(PoolName.defaultPool, first.Spec "first", (fun () -> check))
         prober.Watch(PoolName.defaultPool, second.Spec "second", (fun () -> check))

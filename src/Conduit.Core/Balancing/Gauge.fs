@@ -40,6 +40,7 @@ type Gauge(pool: Occupancy) =
     let mutable serverErrors = 0L
     let mutable pace = Pace.toWord Pace.unknown
     let latency = Histogram()
+    let counters = Counters()
 
     [<VolatileField>]
     let mutable watcher: Action | null = null
@@ -102,6 +103,9 @@ type Gauge(pool: Occupancy) =
 
     /// Is told of each change of the requests in flight, after it; nobody else is any more.
     member _.Watch(told: Action | null) = watcher <- told
+
+    /// What metrics tell of the backend.
+    member _.Counters = counters
 
     /// Counts one more request in flight.
     member _.Acquire() =

@@ -69,6 +69,14 @@ type PoolConfig = {
     Backends: BackendSpec list
 }
 
+/// What is told of the traffic in numbers.
+type MetricsConfig = {
+    /// Whether requests are counted.
+    Enabled: bool
+    /// A path of the traffic port that answers with the metrics.
+    Path: string option
+}
+
 /// All that a running balancer goes by; every value in it is valid.
 type Config = {
     Listen: IPEndPoint
@@ -84,6 +92,7 @@ type Config = {
     DrainTimeout: TimeSpan
     /// A path of the traffic port that answers with the statistics.
     StatsPath: string option
+    Metrics: MetricsConfig
     /// Whether `X-Forwarded-*` from anybody is believed.
     TrustForwarded: bool
     /// Those whose `X-Forwarded-*` is believed, and who tell a client's address by it.
@@ -100,6 +109,7 @@ module Config =
 
     let defaultPort = 3030
     let defaultAdminPort = 8090
+    let defaultMetricsPath = "/metrics"
     let defaultDrainTimeout = TimeSpan.FromSeconds 10.0
 
     /// The pools whose sessions are signed with a key that nobody has given.

@@ -51,7 +51,7 @@ module Keys =
 
     let rateLimit = [ "enabled"; "rate"; "burst"; "by"; "exempt"; "max_keys" ]
 
-    let metrics = [ "prometheus" ]
+    let metrics = [ "enabled"; "prometheus" ]
 
     let prometheus = [ "enabled"; "path" ]
 

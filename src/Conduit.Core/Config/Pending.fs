@@ -2,7 +2,7 @@ namespace Conduit
 
 open FsToolkit.ErrorHandling
 
-/// Sections whose feature is not there yet: validated like any other, so that a file that is right
+/// Keys whose feature is not there yet: validated like any other, so that a file that is right
 /// today is right when the feature comes, and told of, so that nothing is ignored in silence.
 [<RequireQualifiedAccess>]
 module Pending =
@@ -11,8 +11,6 @@ module Pending =
         fun where text -> reader where text |> Result.map ignore
 
     let private duration: ReadText<unit> = some Duration.parse
-    let private count: ReadText<unit> = some (Scalars.whole 1 System.Int32.MaxValue)
-    let private text: ReadText<unit> = some Scalars.string
 
     /// Checks the single values of a section.
     let private check (values: (string * ReadText<unit>) list) place : Validation<unit, Fault> =
@@ -26,39 +24,6 @@ module Pending =
             $"{what} is not there yet"
             "it has no effect: remove the section until then"
     ]
-
-    /// A section that is on unless its `enabled` says no.
-    let private optIn what (fallback: bool) known values key place : Validation<Fault list, Fault> =
-        place
-        |> Place.section
-            key
-            (fun section -> validation {
-                let! () = Place.onlyKnown known section
-                and! () = check values section
-                and! on = Place.value "enabled" Scalars.boolean fallback section
-                return if on then notYet section what else []
-            })
-            []
-
-    let metrics place =
-        place
-        |> Place.section
-            "metrics"
-            (fun section -> validation {
-                let! () = Place.onlyKnown Keys.metrics section
-
-                and! found =
-                    optIn
-                        "the Prometheus endpoint"
-                        false
-                        Keys.prometheus
-                        [ "path", some Scalars.path ]
-                        "prometheus"
-                        section
-
-                return found
-            })
-            []
 
     /// What the section `retry` of a pool says besides the number of retries.
     let backOff pool : Validation<Fault list, Fault> =

@@ -249,9 +249,8 @@ module ReadConfig =
             | _ -> []
 
         validation {
-            let! metrics = Pending.metrics root
-            and! backOff = root :: named |> List.traverseValidationA Pending.backOff
-            return metrics @ List.concat backOff
+            let! backOff = root :: named |> List.traverseValidationA Pending.backOff
+            return List.concat backOff
         }
 
     /// A file of an existing system starts and says what has no effect; one that uses Conduit's own
@@ -301,6 +300,7 @@ module ReadConfig =
                 root |> Place.value "drain_timeout" Duration.parse Config.defaultDrainTimeout
 
             and! statsPath = root |> Place.optional "stats_path" Scalars.path
+            and! metrics = ReadMetrics.read root
             and! trust = root |> Place.value "trust_forwarded" Scalars.boolean false
             and! proxies = trustedProxies root
 
@@ -320,6 +320,7 @@ module ReadConfig =
                 Routes = routes
                 DrainTimeout = drain
                 StatsPath = statsPath
+                Metrics = metrics
                 TrustForwarded = trust
                 TrustedProxies = proxies
                 Transport = transport

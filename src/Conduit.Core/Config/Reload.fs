@@ -224,6 +224,12 @@ module Reload =
         if before.StatsPath <> after.StatsPath then
             let path = after.StatsPath |> Option.defaultValue "none"
             $"stats_path: {path}"
+        if before.Metrics.Enabled <> after.Metrics.Enabled then
+            let enabled = if after.Metrics.Enabled then "true" else "false"
+            $"metrics.enabled: {enabled}"
+        if before.Metrics.Path <> after.Metrics.Path then
+            let path = after.Metrics.Path |> Option.defaultValue "none"
+            $"metrics.prometheus.path: {path}"
         if before.TrustForwarded <> after.TrustForwarded then
             let trust = if after.TrustForwarded then "true" else "false"
             $"trust_forwarded: {trust}"

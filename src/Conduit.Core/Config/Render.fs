@@ -311,6 +311,13 @@ module Render =
             match config.StatsPath with
             | Some path -> "stats_path", scalar path
             | None -> ()
+            "metrics",
+            section [
+                "enabled", boolean config.Metrics.Enabled
+                match config.Metrics.Path with
+                | Some path -> "prometheus", section [ "path", scalar path ]
+                | None -> ()
+            ]
             "trust_forwarded", boolean config.TrustForwarded
             yield! addresses "trusted_proxies" config.TrustedProxies
             "transport", scalar (transport config.Transport)

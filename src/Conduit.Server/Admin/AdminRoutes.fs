@@ -26,12 +26,13 @@ module AdminRoutes =
     let private api method pattern answer =
         route method ("/api/v1" + pattern) (Reply.handler answer)
 
-    /// What needs nothing but the agent.
-    let health agent lifetime stats = [
+    /// What is open to everybody who reaches the port.
+    let health (ports: ControlPorts) = [
         route "GET" "/livez" HealthEndpoints.livez
-        route "GET" "/readyz" (HealthEndpoints.readyz lifetime)
-        route "GET" "/healthz" (HealthEndpoints.healthz agent lifetime)
-        route "GET" "/stats" stats
+        route "GET" "/readyz" (HealthEndpoints.readyz ports.Lifetime)
+        route "GET" "/healthz" (HealthEndpoints.healthz ports.Agent ports.Lifetime)
+        route "GET" "/stats" ports.Stats
+        route "GET" "/metrics" ports.Metrics
     ]
 
     /// The dashboard, which is for people and not part of what `openapi.json` describes.
@@ -49,7 +50,7 @@ module AdminRoutes =
         let live =
             LiveBroadcast(LiveStream.settings, ports.Clock, fun () -> Views.live ports)
 
-        health ports.Agent ports.Lifetime ports.Stats
+        health ports
         @ [
             api "GET" "/overview" (ApiOverview.overview ports)
             api "GET" "/overview/history" (ApiOverview.history ports)

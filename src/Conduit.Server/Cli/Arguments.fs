@@ -45,6 +45,7 @@ type Arguments =
     | [<Unique; EqualsAssignmentOrSpaced>] Admin_Host of ADDRESS: string
     | [<Unique; EqualsAssignmentOrSpaced>] Admin_Port of PORT: string
     | [<Unique; EqualsAssignmentOrSpaced>] Stats_Path of PATH: string
+    | [<Unique; EqualsAssignmentOrSpaced>] Metrics_Path of PATH: string
     | [<Unique>] Trust_Forwarded
     | [<Unique; EqualsAssignmentOrSpaced>] Transport of NAME: string
     | [<Unique; EqualsAssignmentOrSpaced>] Log_Format of FORMAT: string
@@ -81,6 +82,8 @@ type Arguments =
             | Admin_Port _ ->
                 "the port for health, statistics and administration (8090), 0 for none. Also DASHBOARD_PORT."
             | Stats_Path _ -> "answer with the statistics on this path of the traffic port too (off)."
+            | Metrics_Path _ ->
+                "answer with metrics for Prometheus on this path of the traffic port too (off)."
             | Trust_Forwarded ->
                 "believe and extend X-Forwarded-* that clients send (they are replaced otherwise)."
             | Transport _ ->
@@ -134,6 +137,13 @@ module Arguments =
             | Admin_Host text -> Some(Overlay.value [ "admin"; "host" ] "--admin-host" text)
             | Admin_Port text -> Some(Overlay.value [ "admin"; "port" ] "--admin-port" text)
             | Stats_Path text -> Some(Overlay.value [ "stats_path" ] "--stats-path" text)
+            | Metrics_Path text ->
+                Some(
+                    Overlay.section [ "metrics"; "prometheus" ] "--metrics-path" [
+                        "enabled", "true"
+                        "path", text
+                    ]
+                )
             | Trust_Forwarded -> Some(Overlay.value [ "trust_forwarded" ] "--trust-forwarded" "true")
             | Transport text -> Some(Overlay.value [ "transport" ] "--transport" text)
             | Log_Format text -> Some(Overlay.value [ "log"; "format" ] "--log-format" text)

@@ -11,6 +11,20 @@ module Overlay =
     let value path name text =
         path, Node.scalar (Origin.Given name) text
 
+    /// The values of a section.
+    let section path name (values: (string * string) list) =
+        let origin = Origin.Given name
+
+        path,
+        Node.mapping origin [
+            for key, text in values do
+                {
+                    Key = key
+                    KeyOrigin = origin
+                    Node = Node.scalar origin text
+                }
+        ]
+
     /// A list, written with commas.
     let list path name (text: string) =
         let origin = Origin.Given name

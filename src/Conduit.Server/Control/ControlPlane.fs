@@ -113,6 +113,8 @@ type ControlPorts = {
     Clock: TimeProvider
     /// The handler of `/stats`.
     Stats: HttpContext -> Task
+    /// The handler of `/metrics`.
+    Metrics: HttpContext -> Task
     Events: ControlEvents
     Figures: LiveFigures
     Notes: BackendNotes

@@ -2,6 +2,7 @@ namespace Conduit.Server
 
 open System
 open System.Collections.Concurrent
+open System.Diagnostics
 open System.Net
 open System.Net.Http
 open System.Net.Sockets
@@ -71,7 +72,7 @@ module HealthProbe =
 /// Watches the health of backends: one check at once, then one each interval, spread by a tenth either
 /// way so that checks do not march in step.
 [<Sealed>]
-type Prober(agent: Agent, log: Log, atOnce: int) =
+type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
 
     let isHttp2 (upstream: Upstream) =
         upstream.Protocol.IsH2 || upstream.Protocol.IsH2c
@@ -118,9 +119,13 @@ type Prober(agent: Agent, log: Log, atOnce: int) =
         try
             let upstream = upstreamOf pool
             let invoker = invokers.GetOrAdd(struct (upstream, spec.Url.Scheme), makeInvoker)
+            let began = Stopwatch.GetTimestamp()
 
-            return!
+            let! failure =
                 HealthProbe.run invoker (isHttp2 upstream) settings.Probe settings.Timeout spec.Url stopping
+
+            times.Record(Stopwatch.GetElapsedTime began)
+            return failure
         finally
             places.Release() |> ignore
     }

@@ -11,10 +11,14 @@ open Conduit.Transport
 type DirectConversation(exchange: Exchange, client: BackendClient) =
     inherit Conversation<TryResult>()
 
-    let mutable url = Unchecked.defaultof<BackendUrl>
+    let mutable target = Unchecked.defaultof<Target>
     let mutable timeouts = Unchecked.defaultof<Timeouts>
     let mutable passage = Unchecked.defaultof<Passage>
     let mutable isFresh = false
+
+    let poolOf () =
+        let url = target.Backend.Spec.Url
+        client.Pool(url.Host, url.Port)
 
     let isIdempotent () =
         Retry.isIdempotent exchange.Http.Request.Method
@@ -44,8 +48,8 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
             exchange.Kept <- made
             made
 
-    member this.Run(toUrl: BackendUrl, within: Timeouts, along: Passage) : ValueTask<TryResult> =
-        url <- toUrl
+    member this.Run(towards: Target, within: Timeouts, along: Passage) : ValueTask<TryResult> =
+        target <- towards
         timeouts <- within
         passage <- along
         isFresh <- false
@@ -57,21 +61,18 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         exchange.BeginTry timeouts
         let mutable idle: BackendConnection | null = null
 
-        if
-            not isFresh
-            && client.Pool(url.Host, url.Port).TryRent(not (isIdempotent ()), &idle)
-        then
+        if not isFresh && poolOf().TryRent(not (isIdempotent ()), &idle) then
             idle
         else
             null
 
     override _.ConnectAsync() =
-        client.Pool(url.Host, url.Port).ConnectAsync(timeouts.Connect, exchange.Token)
+        ValueTask<BackendConnection>(DirectExchange.connect exchange target timeouts (poolOf ()))
 
     override _.Begin connection =
         exchange.Arm timeouts.Response
         exchange.Hold connection
-        DirectRequest.Write(connection.Request, passage, exchange, url, false)
+        DirectRequest.Write(connection.Request, passage, exchange, target.Backend.Spec.Url, false)
 
     override _.AnswerAsync connection =
         if DirectExchange.isInterim connection.Head then

@@ -1,5 +1,6 @@
 namespace Conduit.Server
 
+open System.Diagnostics
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Conduit
@@ -11,6 +12,14 @@ module DirectExchange =
 
     /// More interim responses than these are no conversation.
     let private mostInterim = 32
+
+    /// A new connection; how long it took is counted.
+    let connect (exchange: Exchange) (target: Target) (timeouts: Timeouts) (pool: BackendPool) : Task<BackendConnection> = task {
+        let began = Stopwatch.GetTimestamp()
+        let! made = pool.ConnectAsync(timeouts.Connect, exchange.Token)
+        target.Gauge.Counters.Connect.Record(Stopwatch.GetElapsedTime began)
+        return made
+    }
 
     let isInterim (head: Conduit.Transport.ResponseHead) =
         head.Status < 200 && head.Status <> StatusCodes.Status101SwitchingProtocols

@@ -28,12 +28,13 @@ type DirectForwarder(sockets: BackendSockets) =
         expect.Count > 0
         && (string expect).Contains("100-continue", StringComparison.OrdinalIgnoreCase)
 
-    let rent (exchange: Exchange) (url: BackendUrl) (timeouts: Timeouts) = task {
+    let rent (exchange: Exchange) (target: Target) (timeouts: Timeouts) = task {
+        let url = target.Backend.Spec.Url
         let pool = client.Pool(url.Host, url.Port)
 
         match pool.TryRent true with
         | true, NonNull idle -> return idle
-        | _ -> return! pool.ConnectAsync(timeouts.Connect, exchange.Token)
+        | _ -> return! DirectExchange.connect exchange target timeouts pool
     }
 
     /// Reads the first head while the body waits to be asked for: it begins with a 100, or when the backend
@@ -53,8 +54,8 @@ type DirectForwarder(sockets: BackendSockets) =
 
     /// 1 send the head, and the body beside what follows  2 read the head of the answer  3 relay the answer.
     /// Gives the status.
-    let converse exchange url passage (connection: BackendConnection) (upload: DirectUpload) = task {
-        DirectRequest.Write(connection.Request, passage, exchange, url, true)
+    let converse exchange (target: Target) passage (connection: BackendConnection) (upload: DirectUpload) = task {
+        DirectRequest.Write(connection.Request, passage, exchange, target.Backend.Spec.Url, true)
         let isHead = HttpMethods.IsHead exchange.Http.Request.Method
 
         if expectsContinue exchange.Http.Request then
@@ -76,7 +77,7 @@ type DirectForwarder(sockets: BackendSockets) =
     }
 
     /// 1 take a connection  2 converse over it  3 leave nothing running.
-    let forward (exchange: Exchange) url (timeouts: Timeouts) passage : Task<TryResult> = task {
+    let forward (exchange: Exchange) target (timeouts: Timeouts) passage : Task<TryResult> = task {
         let upload =
             DirectUpload(exchange, not exchange.Http.Request.ContentLength.HasValue, timeouts.Response)
 
@@ -86,11 +87,11 @@ type DirectForwarder(sockets: BackendSockets) =
 
         try
             exchange.BeginTry timeouts
-            let! rented = rent exchange url timeouts
+            let! rented = rent exchange target timeouts
             connection <- rented
             exchange.Arm timeouts.Response
             exchange.Hold rented
-            let! status = converse exchange url passage rented upload
+            let! status = converse exchange target passage rented upload
             outcome <- Outcome.Answered status
             isDone <- true
         with error ->
@@ -116,12 +117,10 @@ type DirectForwarder(sockets: BackendSockets) =
 
     interface IForwarder with
         member _.Forward(exchange, target, timeouts, passage) =
-            let url = target.Backend.Spec.Url
-
             if canHaveBody exchange.Http then
-                ValueTask<TryResult>(forward exchange url timeouts passage)
+                ValueTask<TryResult>(forward exchange target timeouts passage)
             else
-                DirectConversation.Of(exchange, client).Run(url, timeouts, passage)
+                DirectConversation.Of(exchange, client).Run(target, timeouts, passage)
 
     interface IDisposable with
         member _.Dispose() = client.Dispose()

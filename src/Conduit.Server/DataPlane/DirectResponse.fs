@@ -71,6 +71,10 @@ module DirectResponse =
         (write: PipeWriter -> ReadOnlyMemory<byte> -> unit)
         (first: ReadOnlyMemory<byte>)
         : Task = task {
+        let write writer (piece: ReadOnlyMemory<byte>) =
+            exchange.Record.Sent <- exchange.Record.Sent + int64 piece.Length
+            write writer piece
+
         let mutable piece = ReadOnlyMemory<byte>.Empty
         let mutable hasFlushed = false
         do! exchange.Http.Response.StartAsync()
@@ -132,6 +136,7 @@ module DirectResponse =
         let response = exchange.Http.Response
 
         if connection.IsBodyEnded && response.StartAsync().IsCompletedSuccessfully then
+            exchange.Record.Sent <- int64 first.Length
             response.BodyWriter.Write first.Span
             addTrailers exchange connection
             Task.CompletedTask

@@ -84,6 +84,7 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
                     head.Text "0\r\n\r\n"
 
                 this.Spent <- not body.IsEmpty
+                exchange.Record.Received <- body.Length
                 this.IsComplete <- read.IsCompleted
                 reader.AdvanceTo body.End
 
@@ -117,6 +118,7 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
 
                 if not buffer.IsEmpty then
                     this.Spent <- true
+                    exchange.Record.Received <- exchange.Record.Received + buffer.Length
 
                 try
                     do! send connection buffer

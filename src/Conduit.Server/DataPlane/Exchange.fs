@@ -69,6 +69,9 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     /// What a forwarder keeps for the requests to come.
     member val Kept: obj | null = null with get, set
 
+    /// What is noted of the request that is being served.
+    member val Record = RequestRecord()
+
     member _.Lifetime = lifetime
     member val Phase = Phase.AwaitingHead with get, set
 

@@ -157,6 +157,9 @@ type Listener
     /// Requests that have begun and not ended.
     member _.Active = lifetime.Active
 
+    /// Connections that clients have open.
+    member _.Connections = lifetime.Connections
+
     /// Binds and begins to serve.
     static member Start
         (endPoint: IPEndPoint, transport: Transport, entrance: Entrance, serve, loggers: ILoggerFactory)

@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Diagnostics
 open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
@@ -19,6 +20,8 @@ type ProxyEnv = {
     /// What answers a target on the traffic port itself, where the operator has asked for that.
     Local: string -> (HttpContext -> Task) option
     Log: Log
+    /// Told of each request once it is over; must not throw.
+    Ended: Exchange -> unit
 }
 
 /// The data plane on one screen.
@@ -31,7 +34,8 @@ module Proxy =
 
     let private backendOf (target: Target) = BackendId.value target.Backend.Spec.Id
 
-    let private answer env (exchange: Exchange) backend reason (answer: Answer) =
+    let private answer env (exchange: Exchange) backend (reason: string) (answer: Answer) =
+        exchange.Record.Cause <- reason
         env.Log.RequestFailed(exchange.Http.TraceIdentifier, answer.Status, backend, reason)
         Respond.send exchange answer
 
@@ -43,14 +47,17 @@ module Proxy =
             match Answer.ofOutcome outcome with
             | None ->
                 // Nobody is there to be answered, and nothing may be made up.
-                exchange.Http.Abort()
+                exchange.Record.Cause <- Outcome.describe outcome
+                Account.cut exchange
                 Task.CompletedTask
             | Some own when not exchange.Http.Response.HasStarted ->
                 answer env exchange (backendOf target) (Outcome.describe outcome) own
             | Some _ ->
                 // The status is out: only a cut connection can still tell the client.
-                env.Log.ResponseCut(exchange.Http.TraceIdentifier, backendOf target, Outcome.describe outcome)
-                exchange.Http.Abort()
+                let reason = Outcome.describe outcome
+                exchange.Record.Cause <- reason
+                env.Log.ResponseCut(exchange.Http.TraceIdentifier, backendOf target, reason)
+                Account.cut exchange
                 Task.CompletedTask
 
     /// 1 read the snapshot  2 take a lease on a backend  3 forward  4 settle the lease
@@ -91,6 +98,7 @@ module Proxy =
                     let answeredIn = exchange.TimeToHead |> ValueOption.defaultValue elapsed
                     Lease.observe result.Outcome ended answeredIn target
                     Lease.settle env.Agent.Post result.Outcome elapsed target
+                    Account.tried exchange target result.Outcome
                     last <- ValueSome(struct (target, result.Outcome))
 
                     if result.Outcome = Outcome.BodyTooLarge then
@@ -109,6 +117,7 @@ module Proxy =
                             Outcome.describe result.Outcome
                         )
 
+                        Account.retried target
                         http.Response.Clear()
 
                         if List.exists (fun gauge -> obj.ReferenceEquals(gauge, target.Gauge)) tried then
@@ -183,17 +192,20 @@ module Proxy =
     /// Serves one request. Throws nothing: a defect is logged and answered 500.
     let serve (env: ProxyEnv) (exchange: Exchange) : Task = task {
         exchange.Lifetime.Enter()
+        exchange.Record.Begin(Stopwatch.GetTimestamp())
 
         try
             try
                 do! route env exchange
             with error ->
                 env.Log.HandlerFailed(exchange.Http.TraceIdentifier, error)
+                exchange.Record.Cause <- "a defect in Conduit"
 
                 if exchange.Http.Response.HasStarted then
-                    exchange.Http.Abort()
+                    Account.cut exchange
                 else
                     do! Respond.send exchange Answer.defect
         finally
+            env.Ended exchange
             exchange.Lifetime.Leave()
     }

@@ -108,6 +108,7 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
 
             if not buffer.IsEmpty then
                 this.Spent <- true
+                exchange.Record.Received <- exchange.Record.Received + buffer.Length
 
             try
                 let mutable position = buffer.Start

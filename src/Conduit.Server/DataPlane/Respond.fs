@@ -144,5 +144,6 @@ module Respond =
         let body =
             Encoding.UTF8.GetBytes $"{answer.Text}\nrequest id: {http.TraceIdentifier}\n"
 
+        exchange.Record.Sent <- int64 body.Length
         response.ContentLength <- int64 body.Length
         response.Body.WriteAsync(body.AsMemory()).AsTask()

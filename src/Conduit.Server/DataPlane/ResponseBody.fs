@@ -57,6 +57,7 @@ module ResponseBody =
             // The stream itself fails when the body ends early.
             left <- if read = 0 then 0 else left - read
             writer.Advance read
+            exchange.Record.Sent <- exchange.Record.Sent + int64 read
             exchange.Phase <- Phase.WritingClient
             let writing = writer.FlushAsync exchange.Token
 
@@ -87,6 +88,7 @@ module ResponseBody =
                     going <- false
                 else
                     exchange.Phase <- Phase.WritingClient
+                    exchange.Record.Sent <- exchange.Record.Sent + int64 read
                     do! write (ReadOnlyMemory(buffer, 0, read))
                     exchange.Progress()
         finally

@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Diagnostics
 open System.Net
 open System.Net.Http
 open System.Net.Http.Headers
@@ -60,6 +61,7 @@ module ResponseHead =
 
     /// What a route's edits and the drain of the port make of the head.
     let finish (exchange: Exchange) (edits: HeaderEdit list) =
+        exchange.Record.HeadAt <- Stopwatch.GetTimestamp()
         let response = exchange.Http.Response
         exchange.HeadArrived()
 

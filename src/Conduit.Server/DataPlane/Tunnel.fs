@@ -16,6 +16,7 @@ module Tunnel =
         (writing: Phase)
         (source: Stream)
         (sink: Stream)
+        (note: int -> unit)
         : Task = task {
         let buffer = ArrayPool<byte>.Shared.Rent 16384
 
@@ -30,6 +31,7 @@ module Tunnel =
                 if read = 0 then
                     going <- false
                 else
+                    note read
                     do! sink.WriteAsync(ReadOnlyMemory(buffer, 0, read), exchange.Token)
                     do! sink.FlushAsync exchange.Token
                     exchange.Progress()
@@ -57,11 +59,18 @@ module Tunnel =
             let! client = feature.UpgradeAsync()
             exchange.Progress()
 
+            let record = exchange.Record
+
+            let received read =
+                record.Received <- record.Received + int64 read
+
+            let sent read = record.Sent <- record.Sent + int64 read
+
             let up =
-                ended (pump exchange Phase.ReadingClient Phase.WritingBackend client backend)
+                ended (pump exchange Phase.ReadingClient Phase.WritingBackend client backend received)
 
             let down =
-                ended (pump exchange Phase.ReadingBackend Phase.WritingClient backend client)
+                ended (pump exchange Phase.ReadingBackend Phase.WritingClient backend client sent)
 
             let! _ = Task.WhenAny(up, down)
             exchange.Cancel()

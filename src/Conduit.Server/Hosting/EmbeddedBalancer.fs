@@ -76,8 +76,11 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
             do! parts.Resolver.Sync loaded.Config.Resolver
             let configuration = Reloading.configuration parts source loaded
             let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
+            // The application has the port and its certificates.
+            let families = Parts.families parts configuration (fun () -> []) (fun () -> None)
+            let serve = Parts.serve parts configuration stats (Exposition.handle families)
             parts.Prober.Begin()
-            return Ok(EmbeddedBalancer(parts, Parts.serve parts configuration stats, Parts.takeFigures parts))
+            return Ok(EmbeddedBalancer(parts, serve, Parts.takeFigures parts))
     }
 
     /// From now on answers say that the connection ends.

@@ -14,16 +14,24 @@ type LoadBalancer
         configuration: Configuration,
         port: TrafficPort,
         admin: Admin option,
+        instruments: Instruments,
         reload: unit -> Task<Result<ReloadReport, Fault list>>,
         background: Task
     ) =
 
-    static let controlPorts (parts: Parts) (configuration: Configuration) stats reload : ControlPorts = {
+    static let controlPorts
+        (parts: Parts)
+        (configuration: Configuration)
+        stats
+        metrics
+        reload
+        : ControlPorts = {
         Agent = parts.Agent
         Lifetime = parts.Lifetime
         Now = Parts.now
         Clock = TimeProvider.System
         Stats = stats
+        Metrics = metrics
         Events = parts.Events
         Figures = parts.Figures
         Notes = parts.Notes
@@ -62,18 +70,24 @@ type LoadBalancer
         (parts: Parts)
         source
         (loaded: LoadedConfig)
-        entrance
+        (entrance: Entrance)
         : Task<Result<LoadBalancer, Fault>> = task {
         let configuration = Reloading.configuration parts source loaded
         let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
-        let serve = Parts.serve parts configuration stats
+        let opened: TrafficPort option ref = ref None
+        let families = Parts.families parts configuration (fun () -> entrance.Certificates) (fun () -> opened.Value)
+        let metrics = Exposition.handle families
+        let serve = Parts.serve parts configuration stats metrics
 
         match! TrafficPort.Open(loaded.Config, entrance, serve, parts.Log) with
         | Error fault -> return Error fault
         | Ok port ->
+            opened.Value <- Some port
             let reload = Reloading.reload parts configuration port
 
-            match! startAdmin loaded.Config (controlPorts parts configuration stats reload) parts.Log with
+            match!
+                startAdmin loaded.Config (controlPorts parts configuration stats metrics reload) parts.Log
+            with
             | Error fault ->
                 let! _ = port.Drain TimeSpan.Zero
                 return Error fault
@@ -88,7 +102,8 @@ type LoadBalancer
                         Parts.takeFigures parts
                     )
 
-                return Ok(LoadBalancer(parts, configuration, port, admin, reload, background))
+                let instruments = new Instruments(families)
+                return Ok(LoadBalancer(parts, configuration, port, admin, instruments, reload, background))
     }
 
     /// The traffic port's URL.
@@ -168,6 +183,7 @@ type LoadBalancer
         | Some admin -> do! (admin :> IAsyncDisposable).DisposeAsync()
         | None -> ()
 
+        (instruments :> IDisposable).Dispose()
         Parts.dispose parts
         parts.Log.Stopped cut
         parts.Loggers.Dispose()

@@ -18,6 +18,12 @@ type internal Parts = {
     Figures: LiveFigures
     Notes: BackendNotes
     Ticker: Ticker
+    Ledger: Ledger
+    /// Counts the requests that no backend took.
+    Unserved: Counters
+    /// How long health checks took.
+    CheckTimes: TimeHistogram
+    Reloads: ReloadCounts
     Prober: Prober
     Resolver: Resolver
     Memory: MemoryUsage
@@ -62,6 +68,13 @@ module internal Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
         let notes = BackendNotes TimeProvider.System
+        let ledger = Ledger()
+        let checkTimes = TimeHistogram TimeHistogram.RequestBounds
+
+        let hear event =
+            notes.Hear event
+            ledger.Hear event
+
         let changes = FSharp.Control.Event<Change>()
 
         let agent =
@@ -69,18 +82,19 @@ module internal Parts =
                 uint64 (Random.Shared.NextInt64()),
                 {
                     Now = now
-                    OnEvent = notes.Hear
+                    OnEvent = hear
                     OnChange = changes.Trigger
                     OnError = fun error -> log.Failed("An event that was dropped", error)
                 },
                 []
             )
 
-        let prober = new Prober(agent, log, 256)
+        let prober = new Prober(agent, log, checkTimes, 256)
 
         changes.Publish.Add(fun change ->
             log.Changed change
             notes.Follow change
+            ledger.Follow(agent.Current, change)
             events.Publish(ControlEvent.Changed change)
 
             match change with
@@ -100,6 +114,10 @@ module internal Parts =
             Figures = LiveFigures(agent, TimeProvider.System)
             Notes = notes
             Ticker = new Ticker(agent, now)
+            Ledger = ledger
+            Unserved = Counters()
+            CheckTimes = checkTimes
+            Reloads = new ReloadCounts(events)
             Prober = prober
             Resolver = new Resolver(agent, log)
             Memory = new MemoryUsage(now)
@@ -113,10 +131,32 @@ module internal Parts =
     let takeFigures (parts: Parts) : Task =
         Background.run parts.Log "Taking live figures" (fun () -> parts.Figures.Run parts.Stopping.Token)
 
+    /// All that is told in metrics. `port` gives the traffic port once it is open.
+    let families
+        (parts: Parts)
+        (configuration: Configuration)
+        (certificates: unit -> CertificateStatus list)
+        (port: unit -> TrafficPort option)
+        =
+        let ofPort (figure: TrafficPort -> int) () =
+            port () |> Option.map figure |> Option.defaultValue 0
+
+        BackendFamilies.all parts.Agent parts.Ledger parts.Unserved
+        @ ControlFamilies.all {
+            ConfigStatus = fun () -> configuration.Status
+            Reloads = parts.Reloads
+            Checks = parts.CheckTimes
+            IsDraining = fun () -> parts.Lifetime.IsDraining
+            InFlight = ofPort _.Active
+            Connections = ofPort _.Connections
+            Certificates = certificates
+        }
+        @ ProcessFamilies.all
+
     /// What serves the requests of the traffic port, by the configuration of the moment.
-    let serve (parts: Parts) (configuration: Configuration) stats =
-        let isStats (target: string) (path: string) =
-            target.StartsWith path
+    let serve (parts: Parts) (configuration: Configuration) stats metrics =
+        let isAt (target: string) (path: string) =
+            target.StartsWith(path, StringComparison.Ordinal)
             && (target.Length = path.Length || target[path.Length] = '?')
 
         Proxy.serve {
@@ -127,10 +167,17 @@ module internal Parts =
             Proxies = fun () -> configuration.Current.TrustedProxies
             Local =
                 fun target ->
-                    match configuration.Current.StatsPath with
-                    | Some path when isStats target path -> Some stats
+                    let current = configuration.Current
+
+                    match current.StatsPath, current.Metrics.Path with
+                    | Some path, _ when isAt target path -> Some stats
+                    | _, Some path when isAt target path -> Some metrics
                     | _ -> None
             Log = parts.Log
+            Ended =
+                fun exchange ->
+                    if configuration.Current.Metrics.Enabled then
+                        Account.count parts.Unserved exchange
         }
 
     /// Ends all of them.

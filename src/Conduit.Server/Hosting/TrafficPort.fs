@@ -110,6 +110,11 @@ type TrafficPort
         current.Listener.Active
         + (leaving |> List.sumBy (fun each -> each.Listener.Active))
 
+    /// Connections that clients have open, on all ports.
+    member _.Connections =
+        current.Listener.Connections
+        + (leaving |> List.sumBy (fun each -> each.Listener.Connections))
+
     /// Takes the ports; the fault says why one cannot be had.
     static member Open
         (config: Config, entrance: Entrance, serve, log: Log)

@@ -173,6 +173,7 @@ module AdminPorts =
             Now = fun () -> Instant.ofElapsed (TimeSpan.FromSeconds 3723.0)
             Clock = clock
             Stats = fun http -> http.Response.WriteAsJsonAsync [||]
+            Metrics = Exposition.handle ProcessFamilies.all
             Events = control
             Figures = LiveFigures(agent, clock)
             Notes = notes

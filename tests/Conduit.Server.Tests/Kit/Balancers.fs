@@ -16,6 +16,7 @@ type Settings = {
     Pool: PoolSettings
     DrainTimeout: TimeSpan
     StatsPath: string option
+    Metrics: MetricsConfig
     TrustForwarded: bool
     TrustedProxies: AddressSet
 }
@@ -96,6 +97,7 @@ module Balancers =
         }
         DrainTimeout = TimeSpan.Zero
         StatsPath = None
+        Metrics = { Enabled = true; Path = None }
         TrustForwarded = false
         TrustedProxies = AddressSet.empty
     }
@@ -125,6 +127,7 @@ module Balancers =
         Routes = []
         DrainTimeout = settings.DrainTimeout
         StatsPath = settings.StatsPath
+        Metrics = settings.Metrics
         TrustForwarded = settings.TrustForwarded
         TrustedProxies = settings.TrustedProxies
         Transport = transport
