@@ -80,12 +80,7 @@ let tool dotnet arguments =
             folder
             "-v"
             "quiet"
-            "-p:IsPackable=true"
-        ]
-        @ [
-            "-p:PackAsTool=true"
-            "-p:PackageId=Conduit.Tool"
-            "-p:ToolCommandName=conduit"
+            "-p:PackTool=true"
         ]
         @ arguments
     )
