@@ -82,14 +82,16 @@ type SpeedTests(browser: Browser, output: ITestOutputHelper) =
             use client = new HttpClient()
             let url = $"{scene.Balancer.Admin}/api/v1/live"
             let! dashboards = [ for _ in 1..100 -> join client url ] |> Task.WhenAll
+            // The program has compiled what it needs for them by then.
+            let! _ = dashboards |> Array.map (follow 6) |> Task.WhenAll
             let before, clock = scene.Balancer.ProcessorTime, Stopwatch.StartNew()
-            let! seen = dashboards |> Array.map (follow 6) |> Task.WhenAll
+            let! seen = dashboards |> Array.map (follow 5) |> Task.WhenAll
             let share = (scene.Balancer.ProcessorTime - before) / clock.Elapsed
             output.WriteLine $"a hundred dashboards: {share:P1} of a processor"
 
-            // They came at different moments, but nobody was sent a frame of their own.
+            // Nobody was sent a frame of their own.
             let distinct = seen |> Seq.concat |> Seq.distinct |> Seq.length
-            Assert.InRange(distinct, 6, 9)
+            Assert.InRange(distinct, 5, 8)
             Assert.InRange(share, 0.0, 0.5)
 
             for dashboard in dashboards do
