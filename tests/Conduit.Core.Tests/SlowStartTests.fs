@@ -86,6 +86,32 @@ let ``a backend that joins a running pool, or is made ready again, starts slowly
     Assert.Equal(1, tenths "a" back)
 
 [<Fact>]
+let ``the first addresses of a name begin with all of their weight, later ones start slowly`` () =
+    let spec = {
+        Make.spec "http://app.example:80;id=app" with
+            AllAddresses = true
+    }
+
+    let found addresses =
+        Pools.inDefault (PoolEvent.Resolved(spec.Id, addresses |> List.map (fun (text: string) -> System.Net.IPAddress.Parse text)))
+
+    let resolved =
+        settled Strategy.WeightedRoundRobin
+        |> fun state -> step 10.0 state (Pools.inDefault (PoolEvent.NameAdded spec))
+        |> fun state -> step 11.0 state (found [ "10.0.0.1"; "10.0.0.2" ])
+        |> fun state -> step 20.0 state (failed "a")
+        |> fun state -> step 21.0 state (passed "a")
+        |> fun state -> step 21.5 state (found [ "10.0.0.1"; "10.0.0.2"; "10.0.0.3" ])
+
+    let tenths =
+        Pool.backends resolved.Pools[PoolName.defaultPool]
+        |> Array.map _.Tenths
+        |> Array.toList
+
+    // a, which came back, b, and the name's three.
+    Assert.Equal<int list>([ 1; 10; 10; 10; 1 ], tenths)
+
+[<Fact>]
 let ``without a slow start all counts at once, also when it is taken out of the file midway`` () =
     let up =
         step 200.0 (step 100.0 (settled Strategy.WeightedRoundRobin) (failed "a")) (passed "a")

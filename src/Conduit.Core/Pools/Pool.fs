@@ -76,12 +76,12 @@ module Pool =
         else
             { pool with Backends = changed }
 
-    let private add now spec pool =
+    /// `start` is what becomes of a backend that is new.
+    let private add start now spec pool =
         if Map.containsKey spec.Id pool.Backends then
             pool
         else
-            let backend =
-                Backend.create now pool.NextOrdinal spec |> Backend.start pool.Settings
+            let backend = Backend.create now pool.NextOrdinal spec |> start
 
             {
                 pool with
@@ -107,17 +107,19 @@ module Pool =
         if gone.IsEmpty && fresh.IsEmpty then
             pool
         else
+            // The first addresses of a name are what it begins with.
+            let start =
+                if followed.Addresses.IsEmpty then
+                    Backend.settle
+                else
+                    Backend.start pool.Settings
+
             let without =
                 (pool, gone) ||> List.fold (fun pool address -> remove (idAt address) pool)
 
             let after =
                 (without, fresh)
-                ||> List.fold (fun pool address -> add now (BackendSpec.at address followed.Spec) pool)
-                // The first addresses of a name are what the pool begins with.
-                |> if followed.Addresses.IsEmpty then
-                       updateAll Backend.settle
-                   else
-                       id
+                ||> List.fold (fun pool address -> add start now (BackendSpec.at address followed.Spec) pool)
 
             {
                 after with
@@ -170,7 +172,7 @@ module Pool =
     /// What changes nothing gives back the very same value.
     let evolve now pool event =
         match event with
-        | PoolEvent.Added spec -> add now spec pool
+        | PoolEvent.Added spec -> add (Backend.start pool.Settings) now spec pool
         | PoolEvent.Removed id -> remove id pool
         | PoolEvent.NameAdded spec ->
             match Map.tryFind spec.Id pool.Names with
