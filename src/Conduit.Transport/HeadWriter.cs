@@ -18,7 +18,10 @@ public sealed class HeadWriter
     public ReadOnlyMemory<byte> Written => buffer.AsMemory(0, length);
 
     /// <summary>Takes a buffer, and begins with <c>METHOD target HTTP/1.1</c>.</summary>
-    public void Begin(string method, string basePath, string target)
+    public void Begin(string method, string basePath, string target) => Begin([], method, basePath, target);
+
+    /// <summary>The same after <paramref name="preface"/>, which comes first on the connection.</summary>
+    public void Begin(ReadOnlySpan<byte> preface, string method, string basePath, string target)
     {
         length = 0;
         if (buffer.Length == 0)
@@ -26,6 +29,7 @@ public sealed class HeadWriter
             buffer = ArrayPool<byte>.Shared.Rent(2048);
         }
 
+        Bytes(preface);
         Line(method);
         Bytes(" "u8);
         Line(basePath);

@@ -177,6 +177,7 @@ module ConfigGenerators =
                 KeyFile = certFile |> Option.map (fun _ -> "certs/a.key")
                 InsecureSkipVerify = insecure
             }
+            SendProxy = None
         }
     }
 
@@ -335,6 +336,7 @@ module ConfigGenerators =
         let! pools = pools
         let! drain = duration TimeSpan.Zero
         let! tls = Gen.optionOf tls
+        let! proxyFrom = networks
         let! stats = Gen.optionOf path
         let! metrics = Gen.optionOf path
         let! isCounting = Gen.elements [ true; false ]
@@ -352,6 +354,7 @@ module ConfigGenerators =
         return {
             Listen = IPEndPoint(address, port)
             Tls = tls
+            ProxyFrom = proxyFrom
             Admin = admin
             Resolver = resolver
             Pools = pools

@@ -175,10 +175,7 @@ let ``what has no effect yet is told, once each`` () =
         (ConfigDocuments.right document).NotYet
         |> List.map (fun fault -> fault.Where, fault.What)
 
-    Assert.Equal<(string * string) list>(
-        [],
-        pending yaml
-    )
+    Assert.Equal<(string * string) list>([], pending yaml)
 
     Assert.Equal<string list>(
         [
@@ -190,9 +187,7 @@ let ``what has no effect yet is told, once each`` () =
         pending json |> List.map snd
     )
 
-let private pendingSections: (string * Doc) list = [
-    "retry", Doc.Section [ "multiplier", value "2" ]
-]
+let private pendingSections: (string * Doc) list = [ "retry", Doc.Section [ "multiplier", value "2" ] ]
 
 [<Fact>]
 let ``a file written for Conduit is refused for what is not there yet`` () =

@@ -19,6 +19,7 @@ let ``a list of backends is enough, and all else has its default`` () =
         {
             Listen = IPEndPoint(IPAddress.Any, 3030)
             Tls = None
+            ProxyFrom = AddressSet.empty
             Admin =
                 Some {
                     EndPoint = IPEndPoint(IPAddress.Loopback, 8090)
@@ -140,6 +141,7 @@ let ``Conduit's own shape says everything`` () =
     let expected = {
         Listen = IPEndPoint(IPAddress.Parse "10.0.0.9", 8080)
         Tls = None
+        ProxyFrom = AddressSet.empty
         Admin =
             Some {
                 EndPoint = IPEndPoint(IPAddress.Any, 9000)

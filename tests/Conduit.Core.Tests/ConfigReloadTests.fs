@@ -223,6 +223,10 @@ let ``routes are told by name, and their order is no change`` () =
 let private mixtures (before: Config) (after: Config) = [
     { before with Listen = after.Listen }
     { before with Tls = after.Tls }
+    {
+        before with
+            ProxyFrom = after.ProxyFrom
+    }
     { before with Admin = after.Admin }
     {
         before with

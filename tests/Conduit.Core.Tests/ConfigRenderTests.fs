@@ -71,6 +71,7 @@ let ``every default is filled in`` () =
             "pools.default.timeouts.response"
             "pools.default.timeouts.idle"
             "pools.default.protocol"
+            "pools.default.send_proxy"
             "pools.default.backends"
         ],
         Doc.Section [ ConfigDocuments.backends ]

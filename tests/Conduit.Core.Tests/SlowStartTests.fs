@@ -93,7 +93,12 @@ let ``the first addresses of a name begin with all of their weight, later ones s
     }
 
     let found addresses =
-        Pools.inDefault (PoolEvent.Resolved(spec.Id, addresses |> List.map (fun (text: string) -> System.Net.IPAddress.Parse text)))
+        Pools.inDefault (
+            PoolEvent.Resolved(
+                spec.Id,
+                addresses |> List.map (fun (text: string) -> System.Net.IPAddress.Parse text)
+            )
+        )
 
     let resolved =
         settled Strategy.WeightedRoundRobin

@@ -29,6 +29,7 @@ let private spoken protocol (change: BackendTls -> BackendTls) (settings: Settin
                 Upstream = {
                     Protocol = protocol
                     Tls = change Upstream.defaults.Tls
+                    SendProxy = None
                 }
         }
 }

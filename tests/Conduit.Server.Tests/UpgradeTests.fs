@@ -213,3 +213,23 @@ let ``A WebSocket works through the balancer, with its goodbye`` () =
         Assert.Equal(WebSocketState.Closed, socket.State)
         Assert.Equal("bye", socket.CloseStatusDescription)
     })
+
+[<Fact>]
+let ``A WebSocket on a stream of HTTP/2 works through the balancer, with a backend of HTTP/1.1`` () =
+    Balancers.withOne webSocketEcho (fun backend running -> task {
+        use socket = new ClientWebSocket()
+        socket.Options.HttpVersion <- System.Net.HttpVersion.Version20
+        socket.Options.HttpVersionPolicy <- System.Net.Http.HttpVersionPolicy.RequestVersionExact
+
+        use http =
+            new System.Net.Http.HttpMessageInvoker(new System.Net.Http.SocketsHttpHandler(UseProxy = false))
+
+        do! socket.ConnectAsync(Uri $"ws://127.0.0.1:{running.Port}/ws", http, CancellationToken.None)
+        Assert.Equal("GET", Message.method backend.Request)
+        do! socket.SendAsync(ArraySegment "hello"B, WebSocketMessageType.Text, true, CancellationToken.None)
+        let buffer = Array.zeroCreate<byte> 100
+        let! received = socket.ReceiveAsync(ArraySegment buffer, CancellationToken.None)
+        Assert.Equal("hello", Encoding.ASCII.GetString(buffer, 0, received.Count))
+        do! socket.CloseAsync(WebSocketCloseStatus.NormalClosure, "done", CancellationToken.None)
+        Assert.Equal(WebSocketState.Closed, socket.State)
+    })

@@ -82,6 +82,8 @@ type Config = {
     Listen: IPEndPoint
     /// TLS on the traffic port.
     Tls: TlsConfig option
+    /// Whose connections to the traffic port begin with a header of the PROXY protocol.
+    ProxyFrom: AddressSet
     Admin: AdminConfig option
     Resolver: ResolverSettings
     /// At least one, with different names.

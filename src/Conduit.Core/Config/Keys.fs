@@ -5,7 +5,7 @@ namespace Conduit
 [<RequireQualifiedAccess>]
 module Keys =
 
-    let listener = [ "host"; "port"; "tls" ]
+    let listener = [ "host"; "port"; "tls"; "proxy_protocol" ]
 
     let tls = [
         "enabled"
@@ -92,6 +92,7 @@ module Keys =
         "circuit_breaker"
         "protocol"
         "tls"
+        "send_proxy"
     ]
 
     let backendTls = [ "server_name"; "ca_file"; "cert_file"; "key_file"; "insecure_skip_verify" ]

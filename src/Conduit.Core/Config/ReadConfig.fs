@@ -9,6 +9,7 @@ type private Listening = {
     Host: IPAddress option
     Port: int option
     Tls: TlsConfig option
+    ProxyFrom: AddressSet
 }
 
 /// Reads a whole configuration: Conduit's own shape and the three that existing systems use, which are
@@ -16,7 +17,12 @@ type private Listening = {
 [<RequireQualifiedAccess>]
 module ReadConfig =
 
-    let private nowhere = { Host = None; Port = None; Tls = None }
+    let private nowhere = {
+        Host = None
+        Port = None
+        Tls = None
+        ProxyFrom = AddressSet.empty
+    }
 
     /// `listen` or `server`: `host`, `port` and `tls`, or a text such as `:3332`.
     let private listener readSecret key (root: Place) : Validation<Listening, Fault> =
@@ -37,35 +43,44 @@ module ReadConfig =
                 and! host = place |> Place.optional "host" Scalars.address
                 and! port = place |> Place.optional "port" Scalars.port
                 and! tls = place |> Place.section "tls" (ReadTls.read readSecret) None
+                and! proxies = ReadAdmission.addresses "proxy_protocol" place
 
-                return { Host = host; Port = port; Tls = tls }
+                return {
+                    Host = host
+                    Port = port
+                    Tls = tls
+                    ProxyFrom = proxies
+                }
               }
 
-    let private listen readSecret (root: Place) : Validation<IPEndPoint * TlsConfig option, Fault> =
-        validation {
-            let! listen = listener readSecret "listen" root
-            and! server = listener readSecret "server" root
-            and! goStyle = root |> Place.optional "lb_port" Scalars.listen
-            and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
+    let private listen
+        readSecret
+        (root: Place)
+        : Validation<IPEndPoint * TlsConfig option * AddressSet, Fault> = validation {
+        let! listen = listener readSecret "listen" root
+        and! server = listener readSecret "server" root
+        and! goStyle = root |> Place.optional "lb_port" Scalars.listen
+        and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
 
-            let go =
-                match goStyle with
-                | Some(host, port) -> {
-                    nowhere with
-                        Host = host
-                        Port = Some port
-                  }
-                | None -> nowhere
+        let go =
+            match goStyle with
+            | Some(host, port) -> {
+                nowhere with
+                    Host = host
+                    Port = Some port
+              }
+            | None -> nowhere
 
-            let all = [ listen; server; go ]
+        let all = [ listen; server; go ]
 
-            return
-                IPEndPoint(
-                    all |> List.tryPick _.Host |> Option.defaultValue IPAddress.Any,
-                    all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
-                ),
-                all |> List.tryPick _.Tls
-        }
+        return
+            IPEndPoint(
+                all |> List.tryPick _.Host |> Option.defaultValue IPAddress.Any,
+                all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
+            ),
+            all |> List.tryPick _.Tls,
+            all |> List.map _.ProxyFrom |> AddressSet.union
+    }
 
     let private adminOf readSecret (place: Place) : Validation<AdminConfig option, Fault> = validation {
         let! () = Place.onlyKnown Keys.admin place
@@ -285,13 +300,28 @@ module ReadConfig =
         | _ -> ()
     ]
 
+    /// Only Conduit's own client can send what `send_proxy` asks for.
+    let private carried root transport (pools: PoolConfig list) : Validation<unit, Fault> =
+        if
+            transport = Transport.Library
+            && pools |> List.exists (fun pool -> pool.Settings.Upstream.SendProxy.IsSome)
+        then
+            Error [
+                Place.fault
+                    (Place.tryFind "transport" root |> Option.defaultValue root)
+                    "the transport httpclient cannot send the header that send_proxy asks for"
+                    "use another transport, or remove send_proxy"
+            ]
+        else
+            Ok()
+
     /// Reads the document. `readSecret` gives the contents of a file, or why it cannot be read.
     let read readSecret (document: Node) : Validation<Config, Fault> =
         let root = Place.root document
 
         validation {
             let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
-            and! listen, tls = listen readSecret root
+            and! listen, tls, proxyFrom = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
             and! resolver = resolver root
             and! pools = pools readSecret root
@@ -310,10 +340,12 @@ module ReadConfig =
             and! format, level = log root
             and! notYet = pending root |> Result.bind (settle root)
             and! routes = ReadRoutes.read (declared root) root
+            let! () = carried root transport pools
 
             return {
                 Listen = listen
                 Tls = tls
+                ProxyFrom = proxyFrom
                 Admin = admin
                 Resolver = resolver
                 Pools = pools

@@ -218,7 +218,16 @@ module ReadPool =
             |> Place.value "protocol" (Scalars.oneOf BackendProtocol.names) defaults.Protocol
 
         and! tls = place |> Place.section "tls" (backendTls defaults.Tls) defaults.Tls
-        return { Protocol = protocol; Tls = tls }
+
+        and! sendProxy =
+            place
+            |> Place.value "send_proxy" (Scalars.oneOf Upstream.proxyVersions) defaults.SendProxy
+
+        return {
+            Protocol = protocol
+            Tls = tls
+            SendProxy = sendProxy
+        }
     }
 
     /// The pool that stands at `place`.

@@ -161,6 +161,8 @@ module Reload =
             "protocol"
         if before.Upstream.Tls <> after.Upstream.Tls then
             "tls"
+        if before.Upstream.SendProxy <> after.Upstream.SendProxy then
+            "send_proxy"
     ]
 
     /// Routes by name: their order in the file means nothing.
@@ -214,6 +216,8 @@ module Reload =
     let private settings (before: Config) (after: Config) = [
         if before.Listen <> after.Listen then
             $"listen: {after.Listen}"
+        if before.ProxyFrom <> after.ProxyFrom then
+            "listen.proxy_protocol changed"
         if before.Tls <> after.Tls then
             match after.Tls with
             | Some _ when before.Tls.IsSome -> "listen.tls changed"

@@ -157,6 +157,9 @@ module Render =
             | None -> ()
         ]
 
+    let private sendProxy version =
+        Upstream.proxyVersions |> List.find (fun (_, known) -> known = version) |> fst
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
@@ -184,6 +187,7 @@ module Render =
             "protocol", scalar (BackendProtocol.name settings.Upstream.Protocol)
             if settings.Upstream.Tls <> Upstream.defaults.Tls then
                 "tls", backendTls settings.Upstream.Tls
+            "send_proxy", scalar (sendProxy settings.Upstream.SendProxy)
             "backends", list (List.map backend pool.Backends)
         ]
 
@@ -303,6 +307,7 @@ module Render =
                 match config.Tls with
                 | Some settings -> "tls", tls settings
                 | None -> ()
+                yield! addresses "proxy_protocol" config.ProxyFrom
             ]
             "admin", admin config.Admin
             if config.Resolver <> ResolverSettings.defaults then

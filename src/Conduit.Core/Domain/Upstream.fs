@@ -44,6 +44,9 @@ type BackendTls = {
 type Upstream = {
     Protocol: BackendProtocol
     Tls: BackendTls
+    /// Whether the backend is told by a header of the PROXY protocol who the client is. Each request has a
+    /// connection of its own then.
+    SendProxy: ProxyVersion option
 }
 
 [<RequireQualifiedAccess>]
@@ -58,7 +61,11 @@ module Upstream =
             KeyFile = None
             InsecureSkipVerify = false
         }
+        SendProxy = None
     }
+
+    /// The values of `send_proxy`.
+    let proxyVersions = [ "none", None; "v1", Some ProxyVersion.V1; "v2", Some ProxyVersion.V2 ]
 
     /// Faults where backends cannot be spoken to in this way.
     let conflicts where (upstream: Upstream) (backends: BackendSpec list) : Fault list =
@@ -72,6 +79,17 @@ module Upstream =
                     what)
 
         match upstream.Protocol with
+        | _ when
+            upstream.SendProxy.IsSome
+            && (upstream.Protocol <> BackendProtocol.Http1
+                || backends |> List.exists (fun spec -> spec.Url.Scheme <> Scheme.Http))
+              ->
+              [
+                  Fault.create
+                      where
+                      "send_proxy is for http backends of HTTP/1.1 only: connections of the others are shared by clients"
+                      "set protocol to http1 and give http URLs, or remove send_proxy"
+              ]
         | BackendProtocol.H2 -> wanted Scheme.Https "give it an https URL, or set protocol to h2c"
         | BackendProtocol.H2c -> wanted Scheme.Http "give it an http URL, or set protocol to h2"
         | BackendProtocol.Http1

@@ -61,7 +61,11 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         exchange.BeginTry timeouts
         let mutable idle: BackendConnection | null = null
 
-        if not isFresh && poolOf().TryRent(not (isIdempotent ()), &idle) then
+        if
+            not isFresh
+            && DirectExchange.isKept target
+            && poolOf().TryRent(not (isIdempotent ()), &idle)
+        then
             idle
         else
             null
@@ -72,7 +76,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
     override _.Begin connection =
         exchange.Arm timeouts.Response
         exchange.Hold connection
-        DirectRequest.Write(connection.Request, passage, exchange, target.Backend.Spec.Url, false)
+        DirectRequest.Write(connection.Request, passage, exchange, target, false)
 
     override _.AnswerAsync connection =
         if DirectExchange.isInterim connection.Head then
@@ -96,7 +100,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         | null -> ()
         | connection ->
             exchange.LetGo()
-            connection.Release(isNull error)
+            connection.Release(isNull error && DirectExchange.isKept target)
 
         isFresh <- true
         not repeats

@@ -13,8 +13,16 @@ module DirectExchange =
     /// More interim responses than these are no conversation.
     let private mostInterim = 32
 
+    /// Whether a connection may carry the requests of others: one that began with the client's address may not.
+    let isKept (target: Target) = target.Upstream.SendProxy.IsNone
+
     /// A new connection; how long it took is counted.
-    let connect (exchange: Exchange) (target: Target) (timeouts: Timeouts) (pool: BackendPool) : Task<BackendConnection> = task {
+    let connect
+        (exchange: Exchange)
+        (target: Target)
+        (timeouts: Timeouts)
+        (pool: BackendPool)
+        : Task<BackendConnection> = task {
         let began = Stopwatch.GetTimestamp()
         let! made = pool.ConnectAsync(timeouts.Connect, exchange.Token)
         target.Gauge.Counters.Connect.Record(Stopwatch.GetElapsedTime began)

@@ -18,9 +18,11 @@ type DirectForwarder(sockets: BackendSockets) =
     let patience = TimeSpan.FromSeconds 1.0
 
     let canHaveBody (http: HttpContext) =
-        match http.Features.Get<IHttpRequestBodyDetectionFeature>() with
-        | null -> true
-        | feature -> feature.CanHaveBody
+        // What comes on a stream that becomes a WebSocket is for the tunnel.
+        not (RequestHead.isWebSocketStream http)
+        && match http.Features.Get<IHttpRequestBodyDetectionFeature>() with
+           | null -> true
+           | feature -> feature.CanHaveBody
 
     let expectsContinue (request: HttpRequest) =
         let expect = request.Headers.Expect
@@ -32,7 +34,12 @@ type DirectForwarder(sockets: BackendSockets) =
         let url = target.Backend.Spec.Url
         let pool = client.Pool(url.Host, url.Port)
 
-        match pool.TryRent true with
+        match
+            (if DirectExchange.isKept target then
+                 pool.TryRent true
+             else
+                 (false, null))
+        with
         | true, NonNull idle -> return idle
         | _ -> return! DirectExchange.connect exchange target timeouts pool
     }
@@ -54,27 +61,28 @@ type DirectForwarder(sockets: BackendSockets) =
 
     /// 1 send the head, and the body beside what follows  2 read the head of the answer  3 relay the answer.
     /// Gives the status.
-    let converse exchange (target: Target) passage (connection: BackendConnection) (upload: DirectUpload) = task {
-        DirectRequest.Write(connection.Request, passage, exchange, target.Backend.Spec.Url, true)
-        let isHead = HttpMethods.IsHead exchange.Http.Request.Method
+    let converse exchange (target: Target) passage (connection: BackendConnection) (upload: DirectUpload) =
+        task {
+            DirectRequest.Write(connection.Request, passage, exchange, target, true)
+            let isHead = HttpMethods.IsHead exchange.Http.Request.Method
 
-        if expectsContinue exchange.Http.Request then
-            do! connection.SendHeadAsync()
-            do! readHeadOrAsk connection upload isHead
-        else
-            upload.AddTo connection.Request
-            do! connection.SendHeadAsync()
-            upload.Start connection
-            let! _ = connection.ReadHeadAsync isHead
-            ()
+            if expectsContinue exchange.Http.Request then
+                do! connection.SendHeadAsync()
+                do! readHeadOrAsk connection upload isHead
+            else
+                upload.AddTo connection.Request
+                do! connection.SendHeadAsync()
+                upload.Start connection
+                let! _ = connection.ReadHeadAsync isHead
+                ()
 
-        if DirectExchange.isInterim connection.Head then
-            do! DirectExchange.readFinalHead exchange connection
+            if DirectExchange.isInterim connection.Head then
+                do! DirectExchange.readFinalHead exchange connection
 
-        upload.IsAnswered <- true
-        do! DirectExchange.answer exchange passage connection
-        return connection.Head.Status
-    }
+            upload.IsAnswered <- true
+            do! DirectExchange.answer exchange passage connection
+            return connection.Head.Status
+        }
 
     /// 1 take a connection  2 converse over it  3 leave nothing running.
     let forward (exchange: Exchange) target (timeouts: Timeouts) passage : Task<TryResult> = task {
@@ -107,7 +115,7 @@ type DirectForwarder(sockets: BackendSockets) =
         | null -> ()
         | connection ->
             exchange.LetGo()
-            connection.Release(isDone && upload.IsComplete)
+            connection.Release(isDone && upload.IsComplete && DirectExchange.isKept target)
 
         return {
             Outcome = outcome

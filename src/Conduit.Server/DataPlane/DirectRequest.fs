@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Net
 open Microsoft.Extensions.Primitives
 open Conduit
 open Conduit.Transport
@@ -9,6 +10,21 @@ open Conduit.Transport
 /// one head after the other.
 [<Sealed>]
 type DirectRequest(writer: HeadWriter) =
+
+    /// What a connection begins with for a backend that is told so who the client is; nothing for any other.
+    static let preface (exchange: Exchange) (target: Target) : byte[] =
+        match target.Upstream.SendProxy with
+        | None -> Array.empty
+        | Some version ->
+            let connection = exchange.Http.Connection
+
+            match connection.RemoteIpAddress, connection.LocalIpAddress with
+            | NonNull client, NonNull server ->
+                ProxyHeader.write
+                    version
+                    (IPEndPoint(client, connection.RemotePort))
+                    (IPEndPoint(server, connection.LocalPort))
+            | _ -> Array.empty
 
     interface IHeadSink with
         member _.Field(name, value) = writer.Field(name, value)
@@ -20,9 +36,11 @@ type DirectRequest(writer: HeadWriter) =
                 | value -> writer.Field(name, value)
 
     /// Writes the whole head; the body is chunked where only its end will tell its length.
-    static member Write(writer: HeadWriter, passage: Passage, exchange: Exchange, url: BackendUrl, hasBody) =
+    static member Write(writer: HeadWriter, passage: Passage, exchange: Exchange, target: Target, hasBody) =
+        let url = target.Backend.Spec.Url
         let request = exchange.Http.Request
-        writer.Begin(request.Method, url.BasePath, passage.Path)
+        let method = RequestHead.method exchange.Http
+        writer.Begin(preface exchange target, method, url.BasePath, passage.Path)
 
         if request.Headers.Host.Count = 0 then
             writer.Field("Host", url.Authority)
@@ -31,7 +49,7 @@ type DirectRequest(writer: HeadWriter) =
 
         if hasBody && not request.ContentLength.HasValue then
             writer.Field("Transfer-Encoding", "chunked")
-        elif not (hasBody || request.ContentLength.HasValue || Retry.isIdempotent request.Method) then
+        elif not (hasBody || request.ContentLength.HasValue || Retry.isIdempotent method) then
             // A method that usually comes with content says that there is none (RFC 9110 section 8.6).
             writer.Field("Content-Length", "0")
 

@@ -26,7 +26,10 @@ type HttpClientForwarder() =
             | null -> true
             | feature -> feature.CanHaveBody
 
-        if canHaveBody || http.Request.ContentLength.HasValue then
+        if RequestHead.isWebSocketStream http then
+            // What comes is for the tunnel.
+            null
+        elif canHaveBody || http.Request.ContentLength.HasValue then
             new RequestBody(exchange, http.Request.ContentLength, timeouts.Response)
         elif
             not (Retry.isIdempotent http.Request.Method)

@@ -36,7 +36,7 @@ module HttpClientMessage =
         let uri = Uri(String.Concat(url.Plain, passage.Path), &options)
 
         let message =
-            new HttpRequestMessage(HttpMethod.Parse(exchange.Http.Request.Method), uri)
+            new HttpRequestMessage(HttpMethod.Parse(RequestHead.method exchange.Http), uri)
 
         message.Version <-
             if isHttp2 then

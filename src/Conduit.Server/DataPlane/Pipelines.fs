@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Net
 open System.Net.Security
 open System.Threading
 open System.Threading.Tasks
@@ -10,6 +11,7 @@ open Microsoft.AspNetCore.Hosting
 open Microsoft.AspNetCore.Server.Kestrel.Core
 open Microsoft.AspNetCore.Server.Kestrel.Core.Features
 open Microsoft.AspNetCore.Server.Kestrel.Https
+open Conduit
 
 /// Leads each connection to what it speaks: through TLS where that is on at the moment, and to HTTP/1.1 or
 /// HTTP/2. Each of these is a pipeline of Kestrel's own; a connection of HTTP/1.1 goes straight on.
@@ -86,11 +88,45 @@ type Pipelines(entrance: Entrance, lifetime: Lifetime) =
 
         TlsHandshakeCallbackOptions(OnConnection = choose, HandshakeTimeout = handshakePatience)
 
-    let enter (connection: ConnectionContext) : Task =
-        if entrance.Current.Tls.IsSome then
+    let serve (entry: Conduit.Server.Entry) (connection: ConnectionContext) : Task =
+        if entry.Tls.IsSome then
             tls.Invoke connection
         else
             serveCleartext connection
+
+    /// Takes the header of the PROXY protocol off, and the client's address from it. A connection whose header
+    /// is wrong is closed: a client could have sent that.
+    let serveProxied entry (connection: ConnectionContext) : Task = task {
+        let! header = task {
+            use timer = new CancellationTokenSource(handshakePatience)
+            use _ = timer.Token.UnsafeRegister(abort, connection)
+            return! Preface.takeProxyHeader connection.Transport.Input
+        }
+
+        match header with
+        | ProxyHeader.Complete(_, client) ->
+            match client with
+            | Some client -> connection.RemoteEndPoint <- client
+            | None -> ()
+
+            do! serve entry connection
+        | ProxyHeader.Malformed why -> entrance.ProxyRefused (string connection.RemoteEndPoint) why
+        | ProxyHeader.Incomplete -> ()
+    }
+
+    let isProxied (entry: Conduit.Server.Entry) (connection: ConnectionContext) =
+        not (AddressSet.isEmpty entry.ProxyFrom)
+        && (match connection.RemoteEndPoint with
+            | :? IPEndPoint as proxy -> AddressSet.contains (Address.number proxy.Address) entry.ProxyFrom
+            | _ -> false)
+
+    let enter (connection: ConnectionContext) : Task =
+        let entry = entrance.Current
+
+        if isProxied entry connection then
+            serveProxied entry connection
+        else
+            serve entry connection
 
     /// The pipelines that connections are led into.
     member _.AddInner(options: KestrelServerOptions) =

@@ -5,6 +5,7 @@ open System.Buffers
 open System.IO
 open System.IO.Pipelines
 open System.Threading.Tasks
+open Conduit
 
 /// What a connection begins with, read without taking it.
 [<RequireQualifiedAccess>]
@@ -26,6 +27,35 @@ module Preface =
             ValueSome true
         else
             ValueNone
+
+    let private headerOf (bytes: ReadOnlySequence<byte>) =
+        if bytes.IsSingleSegment then
+            ProxyHeader.read bytes.FirstSpan
+        else
+            ProxyHeader.read (ReadOnlySpan(bytes.ToArray()))
+
+    /// Takes a header of the PROXY protocol, and nothing behind it. Incomplete when the connection ends first.
+    let takeProxyHeader (input: PipeReader) : Task<ProxyHeader> = task {
+        let mutable header = ProxyHeader.Incomplete
+        let mutable going = true
+
+        try
+            while going do
+                let! read = input.ReadAsync()
+                header <- headerOf read.Buffer
+
+                match header with
+                | ProxyHeader.Complete(length, _) ->
+                    let rest = read.Buffer.GetPosition(int64 length)
+                    input.AdvanceTo(rest, rest)
+                | _ -> input.AdvanceTo(read.Buffer.Start, read.Buffer.End)
+
+                going <- header.IsIncomplete && not (read.IsCompleted || read.IsCanceled)
+        with :? IOException ->
+            ()
+
+        return header
+    }
 
     /// Whether a cleartext connection speaks HTTP/2 from its first byte on; nothing when it ends before that
     /// is known.

@@ -176,7 +176,10 @@ module Proxy =
 
         match RequestHead.originForm target, objection http with
         | _, Some(reason, own) -> answer env exchange "-" reason own
-        | _ when HttpMethods.IsConnect http.Request.Method ->
+        | _ when
+            HttpMethods.IsConnect http.Request.Method
+            && not (RequestHead.isWebSocketStream http)
+            ->
             answer env exchange "-" "CONNECT" Answer.connectUnsupported
         | ValueNone, None -> answer env exchange "-" "a target that is no path" Answer.targetUnsupported
         | ValueSome path, None ->

@@ -34,9 +34,15 @@ module RequestHead =
                     let rest = rawTarget.Substring(scheme + 3 + at)
                     ValueSome(if rest[0] = '?' then "/" + rest else rest)
 
-    /// The protocol that the request wants to switch to; null when it does not. `h2c` is not passed on:
-    /// behind it a client could speak to the backend unseen.
-    let upgrade (http: HttpContext) : string | null =
+    /// Whether a stream of HTTP/2 is to become a WebSocket (RFC 8441): there it is a CONNECT with a path.
+    let isWebSocketStream (http: HttpContext) =
+        match http.Features.Get<IHttpExtendedConnectFeature>() with
+        | NonNull feature when feature.IsExtendedConnect ->
+            "websocket".Equals(feature.Protocol, StringComparison.OrdinalIgnoreCase)
+        | _ -> false
+
+    /// `h2c` is not passed on: behind it a client could speak to the backend unseen.
+    let private askedUpgrade (http: HttpContext) : string | null =
         match http.Features.Get<IHttpUpgradeFeature>() with
         | NonNull feature when feature.IsUpgradableRequest ->
             let wanted = http.Request.Headers.Upgrade
@@ -49,6 +55,20 @@ module RequestHead =
             else
                 null
         | _ -> null
+
+    /// The protocol that the request wants to switch to; null when it does not.
+    let upgrade (http: HttpContext) : string | null =
+        if isWebSocketStream http then
+            "websocket"
+        else
+            askedUpgrade http
+
+    /// The method for the backend: that of HTTP/1.1 where a stream of HTTP/2 asks for a WebSocket.
+    let method (http: HttpContext) =
+        if isWebSocketStream http then
+            HttpMethods.Get
+        else
+            http.Request.Method
 
     let private addForwarded trust (exchange: Exchange) (sink: IHeadSink) =
         let request = exchange.Http.Request
@@ -149,3 +169,7 @@ module RequestHead =
         | protocol ->
             sink.Field("Connection", "Upgrade")
             sink.Field("Upgrade", protocol)
+
+            // A stream has no need of a key, and backends ask for one. Whatever answers 101 has taken it.
+            if isWebSocketStream exchange.Http then
+                sink.Field("Sec-WebSocket-Key", Convert.ToBase64String(RandomNumberGenerator.GetBytes 16))

@@ -59,6 +59,15 @@ module ResponseHead =
             if headers.StrictTransportSecurity.Count = 0 then
                 headers.StrictTransportSecurity <- StringValues value
 
+    /// A switch of protocols, which a stream of HTTP/2 answers as a CONNECT that was accepted (RFC 8441 section
+    /// 5).
+    let acceptStream (exchange: Exchange) =
+        if RequestHead.isWebSocketStream exchange.Http then
+            let response = exchange.Http.Response
+            response.StatusCode <- StatusCodes.Status200OK
+            response.Headers.Remove "Upgrade" |> ignore
+            response.Headers.Remove "Sec-WebSocket-Accept" |> ignore
+
     /// What a route's edits and the drain of the port make of the head.
     let finish (exchange: Exchange) (edits: HeaderEdit list) =
         exchange.Record.HeadAt <- Stopwatch.GetTimestamp()

@@ -10,6 +10,8 @@ open Microsoft.AspNetCore.Http.Features
 [<RequireQualifiedAccess>]
 module Tunnel =
 
+    let private bufferSize = 16384
+
     let private pump
         (exchange: Exchange)
         (reading: Phase)
@@ -18,12 +20,14 @@ module Tunnel =
         (sink: Stream)
         (note: int -> unit)
         : Task = task {
-        let buffer = ArrayPool<byte>.Shared.Rent 16384
+        let mutable going = true
 
-        try
-            let mutable going = true
+        while going do
+            // Most tunnels are quiet most of the time: while one waits it holds no buffer.
+            let! _ = source.ReadAsync(Memory<byte>.Empty, exchange.Token)
+            let buffer = ArrayPool<byte>.Shared.Rent bufferSize
 
-            while going do
+            try
                 let! read = source.ReadAsync(buffer.AsMemory(), exchange.Token)
                 exchange.Progress()
                 exchange.Phase <- writing
@@ -36,11 +40,10 @@ module Tunnel =
                     do! sink.FlushAsync exchange.Token
                     exchange.Progress()
                     exchange.Phase <- reading
-        finally
-            ArrayPool<byte>.Shared.Return buffer
+            finally
+                ArrayPool<byte>.Shared.Return buffer
     }
 
-    /// Waits for a direction to end; how it ended does not matter any more.
     let private ended (direction: Task) : Task = task {
         try
             do! direction
@@ -49,16 +52,28 @@ module Tunnel =
         | :? OperationCanceledException -> ()
     }
 
-    /// Relays until one side closes, or nothing has moved for the idle timeout. Bytes in either
-    /// direction are progress for both. A protocol that was switched to has its own goodbye, so no end
-    /// of a tunnel is a failure.
-    let run (exchange: Exchange) (backend: Stream) : Task = task {
-        match exchange.Http.Features.Get<IHttpUpgradeFeature>() with
-        | null -> ()
-        | feature ->
-            let! client = feature.UpgradeAsync()
-            exchange.Progress()
+    /// The client's side of the tunnel; null where it has not asked for one.
+    let private accept (exchange: Exchange) : Task<Stream> | null =
+        if RequestHead.isWebSocketStream exchange.Http then
+            match exchange.Http.Features.Get<IHttpExtendedConnectFeature>() with
+            | null -> null
+            | feature ->
+                ResponseHead.acceptStream exchange
+                feature.AcceptAsync().AsTask()
+        else
+            match exchange.Http.Features.Get<IHttpUpgradeFeature>() with
+            | null -> null
+            | feature -> feature.UpgradeAsync()
 
+    /// Relays until one side closes, or nothing has moved for the idle timeout. Bytes in either direction are
+    /// progress for both. A protocol that was switched to has its own goodbye, so no end of a tunnel is a
+    /// failure.
+    let run (exchange: Exchange) (backend: Stream) : Task = task {
+        match accept exchange with
+        | null -> ()
+        | accepting ->
+            let! client = accepting
+            exchange.Progress()
             let record = exchange.Record
 
             let received read =

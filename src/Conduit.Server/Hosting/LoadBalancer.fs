@@ -75,7 +75,10 @@ type LoadBalancer
         let configuration = Reloading.configuration parts source loaded
         let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
         let opened: TrafficPort option ref = ref None
-        let families = Parts.families parts configuration (fun () -> entrance.Certificates) (fun () -> opened.Value)
+
+        let families =
+            Parts.families parts configuration (fun () -> entrance.Certificates) (fun () -> opened.Value)
+
         let metrics = Exposition.handle families
         let serve = Parts.serve parts configuration stats metrics
 

@@ -182,6 +182,13 @@ type Log(factory: ILoggerFactory) =
             "The backends of the pool {Pool} need prove nothing: insecure_skip_verify is on, and anybody between may be them"
         )
 
+    static let proxyRefused =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 45,
+            "A connection from {Proxy} is refused, it should begin with a header of the PROXY protocol: {Reason}"
+        )
+
     static let certificateExpires =
         LoggerMessage.Define<string, DateTimeOffset>(
             LogLevel.Warning,
@@ -286,6 +293,9 @@ type Log(factory: ILoggerFactory) =
         for pool in config.Pools do
             if pool.Settings.Upstream.Tls.InsecureSkipVerify then
                 backendsUnverified.Invoke(log, PoolName.value pool.Name, null)
+
+    member _.ProxyRefused(proxy, reason) =
+        proxyRefused.Invoke(log, proxy, reason, null)
 
     member _.CertificateExpires(file, notAfter) =
         certificateExpires.Invoke(log, file, notAfter, null)

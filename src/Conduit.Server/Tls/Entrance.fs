@@ -21,15 +21,22 @@ type Entry = {
     Tls: TlsState option
     /// What responses over TLS say in `Strict-Transport-Security`; null for nothing.
     Hsts: string | null
+    /// Whose connections begin with a header of the PROXY protocol.
+    ProxyFrom: AddressSet
 }
 
 [<RequireQualifiedAccess>]
 module Entry =
 
-    let plain = { Tls = None; Hsts = null }
+    let plain = {
+        Tls = None
+        Hsts = null
+        ProxyFrom = AddressSet.empty
+    }
 
-    let private ofTls (state: TlsState) = {
+    let private ofTls (config: Config) (state: TlsState) = {
         Tls = Some state
+        ProxyFrom = config.ProxyFrom
         Hsts =
             match state.Config.Hsts with
             | Some seconds -> $"max-age={seconds}"
@@ -49,8 +56,15 @@ module Entry =
 
     let private ofConfig now (config: Config) : Result<Entry, Fault list> =
         match config.Tls with
-        | None -> Ok plain
-        | Some tls -> TlsState.load now tls |> Result.map ofTls |> Result.mapError (List.map fault)
+        | None ->
+            Ok {
+                plain with
+                    ProxyFrom = config.ProxyFrom
+            }
+        | Some tls ->
+            TlsState.load now tls
+            |> Result.map (ofTls config)
+            |> Result.mapError (List.map fault)
 
     /// Reads the files that a configuration names.
     let read now config : Result<Entry, Fault list> =
@@ -61,7 +75,7 @@ module Entry =
         match before.Tls, config.Tls with
         | Some old, Some tls ->
             TlsState.next now old tls
-            |> Result.map (fun (state, faults) -> ofTls state, faults)
+            |> Result.map (fun (state, faults) -> ofTls config state, faults)
             |> Result.mapError (List.map fault)
         | _ -> ofConfig now config |> Result.map (fun entry -> entry, [])
         |> withBackends now config
@@ -122,6 +136,9 @@ type Entrance(clock: TimeProvider, log: Log, first: Entry) =
         warn ()
 
     member _.Current = Volatile.Read &current
+
+    /// Tells of a proxy whose header of the PROXY protocol is wrong.
+    member _.ProxyRefused (proxy: string) (why: string) = log.ProxyRefused(proxy, why)
 
     /// The certificates that are served.
     member _.Certificates: CertificateStatus list =

@@ -11,6 +11,7 @@ open Conduit.Server
 type Settings = {
     Listen: IPEndPoint
     Tls: TlsConfig option
+    ProxyFrom: AddressSet
     Admin: AdminConfig option
     Backends: BackendSpec list
     Pool: PoolSettings
@@ -77,6 +78,7 @@ module Balancers =
     let settings (backends: string list) : Settings = {
         Listen = IPEndPoint(IPAddress.Loopback, 0)
         Tls = None
+        ProxyFrom = AddressSet.empty
         Admin = None
         Backends = backends |> List.map spec
         Pool = {
@@ -115,6 +117,7 @@ module Balancers =
     let private config (settings: Settings) : Config = {
         Listen = settings.Listen
         Tls = settings.Tls
+        ProxyFrom = settings.ProxyFrom
         Admin = settings.Admin
         Resolver = ResolverSettings.defaults
         Pools = [

@@ -41,14 +41,14 @@ type CommandLineTests(output: ITestOutputHelper) =
     member _.``every fault gets one line on standard error, all of them at once``() =
         refuses [
             "--backends"
-            "ftp://127.0.0.1:1,http://127.0.0.1:2;weight=0,http://127.0.0.1:3;weight=257"
+            "ftp://127.0.0.1:1,http://127.0.0.1:2;weight=-1,http://127.0.0.1:3;weight=257"
             "--port"
             "70000"
             "--strategy"
             "round-robbin"
             "--health-interval"
             "5 parsecs"
-        ] [ "ftp"; "weight 0"; "257"; "70000"; "round-robin"; "parsecs" ]
+        ] [ "ftp"; "weight -1"; "257"; "70000"; "round-robin"; "parsecs" ]
 
     [<Fact>]
     member _.``no backends is a fault``() = refuses [] [ "--backends" ]
