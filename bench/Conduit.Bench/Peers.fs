@@ -276,11 +276,17 @@ backend backends
     let private conduitText (setup: Setup) =
         let backend port = $"    - http://127.0.0.1:{port}"
 
+        let tls =
+            if isTls setup then
+                $"  tls: {{ enabled: true, cert_file: {setup.Certificate.CertFile}, key_file: {setup.Certificate.KeyFile} }}\n"
+            else
+                ""
+
         $"""
 listen:
   host: 127.0.0.1
   port: {setup.Port}
-admin:
+{tls}admin:
   port: {setup.AdminPort}
 strategy: least-connections
 backends:
@@ -296,7 +302,7 @@ backends:
 
         let text = answer.Content.ReadAsStringAsync().GetAwaiter().GetResult()
 
-        match Regex.Match(text, @"(?m)^dotnet_gc_heap_total_allocated\w*(?:\{[^}]*\})? ([\d.e+]+)") with
+        match Regex.Match(text, @"(?m)^dotnet_gc_allocated_bytes_total ([\d.e+]+)") with
         | found when found.Success -> Some(int64 (float found.Groups[1].Value))
         | _ -> None
 
@@ -308,7 +314,7 @@ backends:
             fun setup ->
                 let path = write setup "conduit.yaml" (conduitText setup)
                 Programs.conduit.Value, [ "--config"; path ], []
-        Serves = fun case -> case.Protocol = Protocol.Http1
+        Serves = always
         Allocated = allocated
     }
 
