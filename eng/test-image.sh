@@ -102,10 +102,11 @@ read -r port admin first second < <(
 
 (conduit backend --host 127.0.0.1 --port "$first" --name first >"$work/first.log" 2>&1) & pids+=($!)
 (conduit backend --host 127.0.0.1 --port "$second" --name second >"$work/second.log" 2>&1) & pids+=($!)
-(conduit --backends "http://127.0.0.1:$first,http://127.0.0.1:$second" --host 127.0.0.1 --port "$port" \
-    --admin-port "$admin" >"$work/conduit.log" 2>&1) & balancer=$!; pids+=("$balancer")
 await "http://127.0.0.1:$first/healthz"
 await "http://127.0.0.1:$second/healthz"
+# Only now: its first checks must find both.
+(conduit --backends "http://127.0.0.1:$first,http://127.0.0.1:$second" --host 127.0.0.1 --port "$port" \
+    --admin-port "$admin" >"$work/conduit.log" 2>&1) & balancer=$!; pids+=("$balancer")
 await "http://127.0.0.1:$port/"
 
 user=$(awk '/^Uid:/ { print $2 }' "/proc/$balancer/status")

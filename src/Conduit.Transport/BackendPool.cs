@@ -34,17 +34,17 @@ public sealed class BackendPool
     public int Open => Volatile.Read(ref open);
 
     /// <summary>
-    /// An idle connection, if there is one. With <paramref name="isChecked"/> the system is asked whether
-    /// the backend has closed it: needed where the request cannot be sent again.
+    /// An idle connection, if there is one. The system is asked whether something has come on it: a backend
+    /// may have closed it, or said what nobody asked for, which must not be taken for the next answer.
     /// </summary>
-    public bool TryRent(bool isChecked, [NotNullWhen(true)] out BackendConnection? connection)
+    public bool TryRent([NotNullWhen(true)] out BackendConnection? connection)
     {
         while (idle.TryPop(out connection))
         {
             var now = Environment.TickCount64;
             if (now - connection.IdleSince < limits.IdleTime.TotalMilliseconds
                 && now - connection.OpenedAt < limits.LifeTime.TotalMilliseconds
-                && !(isChecked && connection.IsStale()))
+                && !connection.IsStale())
             {
                 connection.Reuse();
                 return true;

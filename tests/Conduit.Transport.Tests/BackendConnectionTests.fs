@@ -41,7 +41,7 @@ let private exchange (pieces: byte[] list) : Result<int * byte[], BackendFaultKi
 
     connection.Release result.IsOk
     let mutable again = null
-    let isKept = pool.TryRent(false, &again)
+    let isKept = pool.TryRent &again
     Assert.Equal(not isKept, channel.IsClosed)
     result, isKept
 
@@ -129,5 +129,5 @@ let ``a backend that sends before it is asked is not asked`` () =
     Assert.True((read ()).GetAwaiter().GetResult().IsEmpty)
     connection.Release true
     let mutable again = null
-    Assert.False(pool.TryRent(true, &again))
+    Assert.False(pool.TryRent &again)
     Assert.True channel.IsClosed

@@ -48,11 +48,20 @@ type Agent private (seed: uint64, ports: AgentPorts, initial: Snapshot, initialS
         with error ->
             ports.OnError error
 
+    /// Gives the state that `current` shows after it: a defect costs one snapshot, and not the agent.
     let publish published state untold =
-        if not (obj.ReferenceEquals(published, state)) then
-            current <- Snapshot.next seed current state
+        let shown =
+            try
+                if not (obj.ReferenceEquals(published, state)) then
+                    current <- Snapshot.next seed current state
+
+                state
+            with error ->
+                ports.OnError error
+                published
 
         List.rev untold |> List.iter tell
+        shown
 
     /// `published` is the state that `current` shows, and `held` the number of events it does not show.
     /// While more messages wait, publishing waits too, but not for long: a burst of news costs few
@@ -65,15 +74,15 @@ type Agent private (seed: uint64, ports: AgentPorts, initial: Snapshot, initialS
             let state, untold = fold (state, untold) event
 
             if inbox.CurrentQueueLength = 0 || held >= most then
-                publish published state untold
-                return! loop inbox state state [] 0
+                let shown = publish published state untold
+                return! loop inbox shown state [] 0
             else
                 return! loop inbox published state untold (held + 1)
         | Message.Update(events, reply) ->
             let state, untold = List.fold fold (state, untold) events
-            publish published state untold
+            let shown = publish published state untold
             reply.Reply current
-            return! loop inbox state state [] 0
+            return! loop inbox shown state [] 0
     }
 
     let mailbox =

@@ -61,11 +61,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         exchange.BeginTry timeouts
         let mutable idle: BackendConnection | null = null
 
-        if
-            not isFresh
-            && DirectExchange.isKept target
-            && poolOf().TryRent(not (isIdempotent ()), &idle)
-        then
+        if not isFresh && DirectExchange.isKept target && poolOf().TryRent &idle then
             idle
         else
             null

@@ -36,7 +36,7 @@ type DirectForwarder(sockets: BackendSockets) =
 
         match
             (if DirectExchange.isKept target then
-                 pool.TryRent true
+                 pool.TryRent()
              else
                  (false, null))
         with

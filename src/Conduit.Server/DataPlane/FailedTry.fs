@@ -54,7 +54,8 @@ module FailedTry =
             match exchange.Phase with
             | Phase.AwaitingHead -> Outcome.TimedOut "no response within the response timeout"
             | phase -> ofPhase phase "no progress within the idle timeout"
-        | _, Some(:? IOException) -> Outcome.ClientGone
+        // Whatever else breaks in reading from the client is the client's.
+        | _, Some _ -> Outcome.ClientGone
         | :? OperationCanceledException, _ -> Outcome.ConnectFailed "no connection within the connect timeout"
         | :? BackendFaultException as error, _ -> ofBackend error
         | (:? IOException | :? HttpRequestException), _ when exchange.Phase = Phase.WritingBackend ->
