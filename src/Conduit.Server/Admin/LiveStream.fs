@@ -37,7 +37,7 @@ type LiveBroadcast(settings: LiveStreamSettings, clock: TimeProvider, read: unit
                 coming <- fresh ()
                 waiting.SetResult frame)
 
-    /// Who waits is told of a defect, and the next to come starts anew.
+    /// Who waits is told of a defect, and the next step starts anew.
     let fail (error: exn) =
         lock gate (fun () ->
             let waiting = coming
@@ -47,11 +47,14 @@ type LiveBroadcast(settings: LiveStreamSettings, clock: TimeProvider, read: unit
     let run (over: CancellationToken) : Task = task {
         try
             while true do
-                publish over
+                try
+                    publish over
+                with error ->
+                    fail error
+
                 do! Task.Delay(settings.Period, clock, over)
-        with
-        | :? OperationCanceledException -> ()
-        | error -> fail error
+        with :? OperationCanceledException ->
+            ()
     }
 
     let leave () =

@@ -95,7 +95,6 @@ async function write(method, path, body, headers = {}) {
 /** @param {{ pool: string, id: string }} backend */
 const pathOf = ({ pool, id }) => `/pools/${encodeURIComponent(pool)}/backends/${encodeURIComponent(id)}`
 
-/** Reads. */
 export const get = {
   /** @returns {Promise<History>} */
   history: () => read('/overview/history'),

@@ -17,6 +17,7 @@ const windows = /** @type {const} */ ([
 export class BackendPage {
   #store
   #key
+  #isKnown
   #state = new StateBadge()
   #facts = /** @type {Map<string, HTMLElement>} */ (new Map())
   #cells = /** @type {HTMLElement[][]} */ ([])
@@ -37,6 +38,7 @@ export class BackendPage {
     this.#store = store
     this.#key = keyOf(backend)
     const known = store.backends.get(this.#key)
+    this.#isKnown = known !== undefined
     const fact = (/** @type {string} */ term) => {
       const value = h('dd', {}, format.nothing)
       this.#facts.set(term, value)
@@ -76,9 +78,9 @@ export class BackendPage {
     )
   }
 
-  /** Whether the page was made before anything was known of the backend. */
+  /** Whether the backend is known only since the page was made. */
   get isEmpty() {
-    return this.#state.element.textContent === ''
+    return !this.#isKnown && this.#store.backends.has(this.#key)
   }
 
   /**
@@ -117,7 +119,6 @@ export class BackendPage {
     })
   }
 
-  /** Shows the newest figures. */
   show() {
     const backend = this.#store.backends.get(this.#key)
     setShown(this.#gone, !backend && this.#store.live !== null)

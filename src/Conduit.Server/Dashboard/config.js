@@ -39,12 +39,17 @@ const section = (title, ...content) => h('section', {}, h('h2', {}, title), ...c
  */
 const fact = (term, value) => h('div', {}, h('dt', {}, term), h('dd', {}, value))
 
+let lastShown = ''
+
 /**
  * @param {HTMLElement} place
  * @param {Config} config
  */
 export async function showConfig(place, config) {
   const { differences } = await get.differences()
+  const shown = JSON.stringify([config, differences])
+  if (shown === lastShown) return
+  lastShown = shown
   const { last_failure: failure } = config
   place.replaceChildren(
     h(

@@ -62,9 +62,10 @@ function open({ title, body, confirm, isDangerous, isUseless, run }) {
   return new Promise(resolve => {
     let isDone = false
     cancel.addEventListener('click', () => dialog.close())
+    dialog.addEventListener('cancel', event => button.disabled && event.preventDefault())
     form.addEventListener('submit', async event => {
       event.preventDefault()
-      button.disabled = true
+      button.disabled = cancel.disabled = true
       problem.replaceChildren()
       try {
         await run()
@@ -73,7 +74,7 @@ function open({ title, body, confirm, isDangerous, isUseless, run }) {
       } catch (error) {
         problem.replaceChildren(problemView(error))
       }
-      button.disabled = false
+      button.disabled = cancel.disabled = false
     })
     dialog.addEventListener('close', () => {
       dialog.remove()
@@ -98,7 +99,13 @@ export function askForToken(problem) {
       h('label', {}, 'Token', field, h('small', {}, 'Kept for this tab only, and gone when you close it.')),
     ],
     confirm: 'Use it',
-    run: () => token.set(field.value.trim()),
+    run: () => {
+      const text = field.value.trim()
+      if (!/^[!-~]+$/.test(text)) {
+        throw new ApiError({ ...problem, title: 'This is no token', detail: 'A token is printable ASCII without spaces.' })
+      }
+      token.set(text)
+    },
   })
 }
 

@@ -53,7 +53,6 @@ export function s(tag, attributes = {}, ...children) {
 }
 
 /**
- * The element of the page that has this id.
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} kind

@@ -44,7 +44,6 @@ function item(event, isNamed) {
 }
 
 /**
- * Shows events, the newest first.
  * @param {HTMLElement} list
  * @param {PastEvent[]} events the oldest first
  * @param {boolean} isNamed

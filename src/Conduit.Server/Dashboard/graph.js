@@ -110,7 +110,6 @@ export class Graph {
     this.#tell()
   }
 
-  /** What the pointer is over. */
   #tell() {
     const { format } = this.#options
     const slot = this.#pointed

@@ -27,8 +27,6 @@ let backendPage = null
 /** Why there are no figures, if the API says so. @type {string | null} */
 let lost = null
 
-// Notices
-
 const notices = byId('notices', HTMLElement)
 
 /**
@@ -55,8 +53,6 @@ async function tell(work, done) {
     notify('bad', problemView(error))
   }
 }
-
-// Actions
 
 const states = [
   { state: 'ready', title: 'Mark ready', done: 'is ready' },
@@ -89,7 +85,8 @@ const menu = byId('menu', HTMLElement)
  */
 function openMenu(backend, button) {
   const items = actionsOf(backend)
-  for (const item of items) item.addEventListener('click', () => menu.hidePopover())
+  // Before it runs, so that its dialog gives the focus back to the button.
+  for (const item of items) item.addEventListener('click', () => menu.hidePopover(), true)
   menu.replaceChildren(...items)
   menu.setAttribute('aria-label', `Actions for ${backend.id}`)
   menu.showPopover()
@@ -110,17 +107,18 @@ menu.addEventListener('keydown', event => {
 
 byId('reload', HTMLButtonElement).addEventListener('click', () => tell(askToReload(), 'The configuration is reloaded'))
 
-// Pages
-
 const overview = new OverviewPage(store, openMenu, tell)
 const pages = ['overview', 'backend', 'events', 'config'].map(id => byId(id, HTMLElement))
 const eventList = byId('event-list', HTMLElement)
 
 /** The page that the address names, and what of. */
 function route() {
-  const [page = '', ...rest] = location.hash.replace(/^#\//, '').split('/').map(decodeURIComponent)
-  if (page === 'backends' && rest.length === 2) return { page: 'backend', backend: { pool: rest[0], id: rest[1] } }
-  return { page: page === 'events' || page === 'config' ? page : 'overview', backend: null }
+  try {
+    const [page, ...rest] = location.hash.replace(/^#\//, '').split('/').map(decodeURIComponent)
+    if (page === 'backends' && rest.length === 2) return { page: 'backend', backend: { pool: rest[0], id: rest[1] } }
+    if (page === 'events' || page === 'config') return { page, backend: null }
+  } catch {} // It is no address.
+  return { page: 'overview', backend: null }
 }
 
 function openBackend() {
@@ -150,7 +148,6 @@ function go(isFirst) {
   }
 }
 
-/** Shows the newest figures on the page that is open. */
 function show() {
   const { page } = route()
   if (page === 'overview') overview.show(config)
@@ -176,8 +173,6 @@ function showAge() {
   setShown(byId('give-token', HTMLElement), isTokenDeclined())
 }
 
-// What the page knows
-
 async function readConfig() {
   config = await get.config()
   const isReadOnly = String(config.effective.admin?.read_only) === 'true'
@@ -199,13 +194,15 @@ let known = { event: -1, config: '' }
 async function readNews(live) {
   const version = `${live.config_version} ${live.config_failed_at}`
   const before = known
+  if (before.event === live.last_event && before.config === version) return
   known = { event: live.last_event, config: version }
   try {
     if (before.event !== live.last_event) await readEvents()
-    if (before.config !== version || before.event !== live.last_event) await readConfig()
+    await readConfig()
   } catch {
     known = before
   }
+  show()
 }
 
 /**
@@ -217,11 +214,9 @@ function accept(live, isWhole) {
   lost = null
   store.accept(live, isWhole)
   if (isFirst) store.recall().then(show, () => {})
-  readNews(live).then(show)
-  requestAnimationFrame(() => {
-    show()
-    showAge()
-  })
+  readNews(live)
+  show()
+  showAge()
 }
 
 onTokenNeeded(askForToken)

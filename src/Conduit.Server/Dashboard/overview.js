@@ -24,13 +24,11 @@ function leaves(value, path) {
 /** What a pool's health check is, in one line. @param {any} check */
 const checkOf = check => `${check.path ? `GET ${check.path}` : check.type ?? 'tcp'} every ${check.interval}`
 
-/** One pool of the table. */
 class PoolRow {
   #cells = Array.from({ length: 8 }, (_, index) => h('td', { class: index > 1 ? 'number' : index === 1 ? 'wide' : '' }))
   #head
   element
-  /** @type {object | null} */
-  #shown = null
+  #shown = ''
 
   /** @param {string} name */
   constructor(name) {
@@ -55,14 +53,15 @@ class PoolRow {
     setText(this.#cells[0], pool.strategy)
     texts.forEach((text, index) => setText(this.#cells[index + 2], text))
     const policies = config?.effective.pools?.[pool.name]
-    if (policies && this.#shown !== config) {
-      const { backends, strategy, ...rest } = policies
-      const values = leaves(rest, '').flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)])
-      this.#cells[1].replaceChildren(
-        h('details', {}, h('summary', {}, checkOf(rest.health_check ?? {})), h('dl', { class: 'policies' }, ...values)),
-      )
-      this.#shown = config
-    }
+    if (!policies) return
+    const { backends, strategy, ...rest } = policies
+    const shown = JSON.stringify(rest)
+    if (this.#shown === shown) return
+    this.#shown = shown
+    const values = leaves(rest, '').flatMap(([key, value]) => [h('dt', {}, key), h('dd', {}, value)])
+    this.#cells[1].replaceChildren(
+      h('details', {}, h('summary', {}, checkOf(rest.health_check ?? {})), h('dl', { class: 'policies' }, ...values)),
+    )
   }
 }
 
@@ -233,10 +232,7 @@ export class OverviewPage {
     for (const pool of pools) this.#poolRows.get(pool.name)?.show(pool, config)
   }
 
-  /**
-   * Shows the newest figures.
-   * @param {Config | null} config
-   */
+  /** @param {Config | null} config */
   show(config) {
     this.#showTraffic()
     this.#showBackends()

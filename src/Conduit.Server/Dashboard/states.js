@@ -61,7 +61,6 @@ export function stateOf(backend) {
  */
 export const isInTrouble = backend => stateOf(backend).rank < 5
 
-/** A state as the page shows it: a sign and its word. */
 export class StateBadge {
   #path = s('path')
   #word = document.createElement('span')

@@ -60,6 +60,7 @@ export class Store {
       this.backends = new Map(live.backends.map(backend => [keyOf(backend), backend]))
       this.since = new Map()
       this.arrangement++
+      for (const key of this.trends.keys()) if (!this.backends.has(key)) this.trends.delete(key)
     }
     for (const backend of live.backends) {
       const key = keyOf(backend)

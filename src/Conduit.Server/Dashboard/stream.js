@@ -8,10 +8,7 @@ const patience = 5000
 const firstPause = 500
 const longestPause = 4000
 
-/**
- * One block of lines, up to an empty one.
- * @param {string} block
- */
+/** @param {string} block */
 function parse(block) {
   let event = ''
   let data = ''

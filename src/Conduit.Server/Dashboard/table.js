@@ -63,7 +63,7 @@ class Row {
       if (short) {
         const value = h('span')
         this.#values.set(name, value)
-        this.#cell(name).append(value, h('span', { class: 'short', 'aria-hidden': 'true' }, short))
+        this.#cell(name).append(value, h('span', { class: 'short' }, short))
       } else {
         this.#values.set(name, this.#cell(name))
       }
@@ -176,7 +176,6 @@ export class BackendTable {
     this.#markSort()
   }
 
-  /** The message for when no row is there. */
   get message() {
     return this.#empty
   }
@@ -235,14 +234,12 @@ export class BackendTable {
     this.#draw()
   }
 
-  /** Shows the newest figures. */
   update() {
     const isHeld = this.#isHeld || this.#body.contains(document.activeElement)
     if (isHeld && this.#arrangement === this.#store.arrangement) this.#draw()
     else this.refresh()
   }
 
-  /** How many rows there are. */
   get count() {
     return this.#order.length
   }
