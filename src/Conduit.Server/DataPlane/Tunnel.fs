@@ -20,14 +20,12 @@ module Tunnel =
         (sink: Stream)
         (note: int -> unit)
         : Task = task {
-        let mutable going = true
+        let buffer = ArrayPool<byte>.Shared.Rent bufferSize
 
-        while going do
-            // Most tunnels are quiet most of the time: while one waits it holds no buffer.
-            let! _ = source.ReadAsync(Memory<byte>.Empty, exchange.Token)
-            let buffer = ArrayPool<byte>.Shared.Rent bufferSize
+        try
+            let mutable going = true
 
-            try
+            while going do
                 let! read = source.ReadAsync(buffer.AsMemory(), exchange.Token)
                 exchange.Progress()
                 exchange.Phase <- writing
@@ -40,8 +38,8 @@ module Tunnel =
                     do! sink.FlushAsync exchange.Token
                     exchange.Progress()
                     exchange.Phase <- reading
-            finally
-                ArrayPool<byte>.Shared.Return buffer
+        finally
+            ArrayPool<byte>.Shared.Return buffer
     }
 
     let private ended (direction: Task) : Task = task {
