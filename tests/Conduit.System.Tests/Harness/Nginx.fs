@@ -104,7 +104,9 @@ http {{
     /// The targets of the requests so far, in the order in which they were answered.
     member _.Requests =
         if File.Exists log then
-            File.ReadAllLines log |> Array.map (fun line -> (line.Split ' ')[2])
+            // The last line may still be in the middle of being written.
+            File.ReadAllLines log
+            |> Array.choose (fun line -> line.Split ' ' |> Array.tryItem 2)
         else
             [||]
 
