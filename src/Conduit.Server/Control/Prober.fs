@@ -174,10 +174,11 @@ type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
         if watched.TryAdd(struct (pool, spec.Id), source) then
             Task.Run(fun () -> watch pool spec settings source.Token) |> ignore
 
-    /// Ends the checks of a backend.
+    /// Ends the checks of a backend. What a check does when it is cut off runs on another thread: the
+    /// agent's, which calls this, must not wait for it.
     member _.Forget(pool, id) =
         match watched.TryRemove(struct (pool, id)) with
-        | true, source -> source.Cancel()
+        | true, source -> source.CancelAsync() |> ignore
         | _ -> ()
 
     interface IDisposable with

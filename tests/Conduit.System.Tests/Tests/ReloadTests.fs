@@ -88,6 +88,11 @@ type ReloadTests(output: ITestOutputHelper) =
         return document.RootElement.GetProperty("weight").GetInt32()
     }
 
+    let configurationStatus (admin: int) = task {
+        use client = new HttpClient()
+        return! client.GetStringAsync $"http://127.0.0.1:{admin}/api/v1/config"
+    }
+
     let versionsIn (log: string list) =
         log
         |> List.collect (fun line -> [
@@ -115,6 +120,8 @@ type ReloadTests(output: ITestOutputHelper) =
             do! reloadAll child file port admin backends socket
             let! result = load
             output.WriteLine $"{result}"
+            let! status = configurationStatus admin
+            output.WriteLine(String.concat "\n" (status :: child.Tail))
             Assert.Equal(0, result.Failures)
             Assert.Equal(WebSocketState.Open, socket.State)
             // Signals that come while one waits are one; what was written last is in force all the same.
