@@ -17,6 +17,8 @@ dnsmasq:dnsmasq-base
 chromium:chromium
 node:nodejs
 npm:npm
+prometheus:prometheus
+promtool:prometheus
 "
 
 if [ "${1:-}" = bench ]; then

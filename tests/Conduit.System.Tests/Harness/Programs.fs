@@ -36,7 +36,17 @@ module Programs =
 
     let node = { Name = "node"; Package = "nodejs" }
 
-    let private all = [ nginx; hey; wrk; curl; dnsmasq; chromium; node ]
+    let prometheus = {
+        Name = "prometheus"
+        Package = "prometheus"
+    }
+
+    let promtool = {
+        Name = "promtool"
+        Package = "prometheus"
+    }
+
+    let private all = [ nginx; hey; wrk; curl; dnsmasq; chromium; node; prometheus; promtool ]
 
     /// Servers are in the sbin directories, which are not on everybody's PATH.
     let private directories =
