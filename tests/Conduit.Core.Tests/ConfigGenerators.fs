@@ -76,26 +76,72 @@ module ConfigGenerators =
         }
     }
 
+    let private statuses =
+        Gen.map2
+            (fun a b -> StatusSet.range (min a b) (max a b))
+            (Gen.choose (100, 599))
+            (Gen.choose (100, 599))
+        |> Gen.listOf
+        |> Gen.map StatusSet.union
+
     let private breaker = gen {
         let! reset = duration (TimeSpan.FromMilliseconds 1.0)
         let! more = duration TimeSpan.Zero
         let! threshold = Gen.choose (1, 1_000_000)
         let! limit = Gen.choose (1, 100)
 
-        let! statuses =
-            Gen.listOf (
-                Gen.map2
-                    (fun a b -> StatusSet.range (min a b) (max a b))
-                    (Gen.choose (100, 599))
-                    (Gen.choose (100, 599))
-            )
+        let! statuses = statuses
 
         return {
             FailureThreshold = threshold
             ResetTimeout = reset
             MaxResetTimeout = reset + more
             HalfOpenLimit = limit
-            FailureStatuses = StatusSet.union statuses
+            FailureStatuses = statuses
+        }
+    }
+
+    let private retry = gen {
+        let! most = Gen.choose (0, 100)
+        let! initial = duration TimeSpan.Zero
+        let! longest = duration TimeSpan.Zero
+        let! multiplier = Gen.choose (10, 1000)
+        let! randomization = Gen.choose (0, 100)
+        let! tryTimeout = Gen.optionOf (duration (TimeSpan.FromMilliseconds 1.0))
+        let! totalTimeout = Gen.optionOf (duration (TimeSpan.FromMilliseconds 1.0))
+        let! statuses = statuses
+        let! percentage = Gen.choose (0, 1000)
+        let! perSecond = Gen.choose (0, 1_000_000)
+        let! buffer = Gen.choose (0, 1024 * 1024)
+
+        return {
+            Most = most
+            BackOff = {
+                Initial = initial
+                Longest = longest
+                Multiplier = float multiplier / 10.0
+                Randomization = float randomization / 100.0
+            }
+            TryTimeout = tryTimeout
+            TotalTimeout = totalTimeout
+            Statuses = statuses
+            Budget = {
+                Percentage = float percentage
+                PerSecond = float perSecond / 10.0
+            }
+            Buffer = buffer
+        }
+    }
+
+    let private limit = gen {
+        let! most = Gen.choose (1, 1_000_000)
+        let! length = Gen.choose (0, 1_000_000)
+        let! timeout = duration (TimeSpan.FromMilliseconds 1.0)
+
+        return {
+            Most = most
+            QueueLength = length
+            QueueTimeout = timeout
         }
     }
 
@@ -201,7 +247,8 @@ module ConfigGenerators =
         let! slowStart = duration TimeSpan.Zero
         let! sticky = Gen.optionOf sticky
         let! check = check
-        let! retries = Gen.choose (0, 100)
+        let! retry = retry
+        let! limit = Gen.optionOf limit
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
         let! breaker = Gen.optionOf breaker
         let! upstream = upstream
@@ -213,7 +260,8 @@ module ConfigGenerators =
             SlowStart = slowStart
             Sticky = sticky
             Check = check
-            Retries = retries
+            Retry = retry
+            Limit = limit
             Timeouts = {
                 Connect = timeouts[0]
                 Response = timeouts[1]
@@ -367,7 +415,6 @@ module ConfigGenerators =
             Transport = transport
             LogFormat = format
             LogLevel = level
-            NotYet = []
         }
     }
 

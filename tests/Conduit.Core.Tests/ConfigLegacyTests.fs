@@ -34,7 +34,6 @@ let ``the shape of lb_port, strategy and a list of URLs`` () =
     Assert.Equal(IPEndPoint(IPAddress.Any, 3332), config.Listen)
     Assert.Equal(Strategy.LeastConnections, pool.Settings.Strategy)
     Assert.Equal<string list>([ "http://localhost:8081"; "http://localhost:8082" ], urls pool)
-    Assert.Empty config.NotYet
 
 let private backend number weight =
     Doc.Section [
@@ -154,7 +153,7 @@ let ``the JSON shape of server and retry`` () =
     let pool = onlyPool config
 
     Assert.Equal(IPEndPoint(IPAddress.Any, 8080), config.Listen)
-    Assert.Equal(3, pool.Settings.Retries)
+    Assert.Equal(3, pool.Settings.Retry.Most)
 
     Assert.Equal(
         Some {
@@ -170,54 +169,6 @@ let ``the JSON shape of server and retry`` () =
     Assert.Equal(3, pool.Backends.Length)
 
 [<Fact>]
-let ``what has no effect yet is told, once each`` () =
-    let pending (document: Doc) =
-        (ConfigDocuments.right document).NotYet
-        |> List.map (fun fault -> fault.Where, fault.What)
-
-    Assert.Equal<(string * string) list>([], pending yaml)
-
-    Assert.Equal<string list>(
-        [
-            "back-off between retries is not there yet"
-            "back-off between retries is not there yet"
-            "back-off between retries is not there yet"
-            "back-off between retries is not there yet"
-        ],
-        pending json |> List.map snd
-    )
-
-let private pendingSections: (string * Doc) list = [ "retry", Doc.Section [ "multiplier", value "2" ] ]
-
-[<Fact>]
-let ``a file written for Conduit is refused for what is not there yet`` () =
-    for key, section in pendingSections do
-        let document =
-            Doc.Section [
-                key, section
-                ConfigDocuments.backends
-                "admin", Doc.Section [ "port", value "0" ]
-            ]
-
-        match ConfigDocuments.read document with
-        | Ok _ -> failwith $"{key} was accepted"
-        | Error faults -> Assert.EndsWith(" is not there yet", (List.exactlyOne faults).What)
-
-    // In a named pool as well.
-    let document =
-        Doc.Section [
-            "pools",
-            Doc.Section [ "web", Doc.Section [ ConfigDocuments.backends; List.last pendingSections ] ]
-        ]
-
-    Assert.Equal<string list>(
-        [
-            "conduit.yaml:6:19: pools.web.retry.multiplier: back-off between retries is not there yet; it has no effect: remove the section until then"
-        ],
-        ConfigDocuments.faults document
-    )
-
-[<Fact>]
 let ``what is switched off is accepted`` () =
     let off = Doc.Section [ "enabled", value "false" ]
 
@@ -231,4 +182,4 @@ let ``what is switched off is accepted`` () =
             ConfigDocuments.backends
         ]
 
-    Assert.Empty (ConfigDocuments.right document).NotYet
+    ConfigDocuments.right document |> ignore

@@ -45,7 +45,6 @@ let ``a list of backends is enough, and all else has its default`` () =
             Transport = Transport.Auto
             LogFormat = LogFormat.Text
             LogLevel = LogLevel.Info
-            NotYet = []
         },
         ConfigDocuments.right (Doc.Section [ ConfigDocuments.backends ])
     )
@@ -116,7 +115,21 @@ let private full =
                     "rise", value "1"
                     "fall", value "5"
                 ]
-                "retry", Doc.Section [ "max_retries", value "0" ]
+                "retry",
+                Doc.Section [
+                    "max_retries", value "0"
+                    "initial_interval", value "100ms"
+                    "max_interval", value "1s"
+                    "multiplier", value "1.5"
+                    "randomization", value "0.1"
+                    "try_timeout", value "2s"
+                    "total_timeout", value "5s"
+                    "statuses", ConfigDocuments.values [ "502-504" ]
+                    "budget", Doc.Section [ "percentage", value "10"; "per_second", value "0.5" ]
+                    "buffer", value "64KB"
+                ]
+                "max_connections", value "100"
+                "queue", Doc.Section [ "length", value "10"; "timeout", value "500ms" ]
                 "timeouts", Doc.Section [ "connect", value "1s"; "response", value "1h"; "idle", value "2m" ]
                 "circuit_breaker",
                 Doc.Section [
@@ -200,7 +213,20 @@ let ``Conduit's own shape says everything`` () =
                         Timeout = seconds 0.5
                         Thresholds = { Rise = 1; Fall = 5 }
                     }
-                    Retries = 0
+                    Retry = {
+                        Most = 0
+                        BackOff = {
+                            Initial = seconds 0.1
+                            Longest = seconds 1.0
+                            Multiplier = 1.5
+                            Randomization = 0.1
+                        }
+                        TryTimeout = Some(seconds 2.0)
+                        TotalTimeout = Some(seconds 5.0)
+                        Statuses = StatusSet.range 502 504
+                        Budget = { Percentage = 10.0; PerSecond = 0.5 }
+                        Buffer = 65536
+                    }
                     Timeouts = {
                         Connect = seconds 1.0
                         Response = TimeSpan.FromHours 1.0
@@ -216,6 +242,12 @@ let ``Conduit's own shape says everything`` () =
                                 StatusSet.union [ StatusSet.range 429 429; StatusSet.range 500 503 ]
                         }
                     Upstream = Upstream.defaults
+                    Limit =
+                        Some {
+                            Most = 100
+                            QueueLength = 10
+                            QueueTimeout = seconds 0.5
+                        }
                 }
                 Backends = [
                     Make.spec "http://10.0.0.1:8081;weight=3;id=a"
@@ -241,7 +273,6 @@ let ``Conduit's own shape says everything`` () =
         Transport = Transport.Portable
         LogFormat = LogFormat.Json
         LogLevel = LogLevel.Warning
-        NotYet = []
     }
 
     let readSecret path =

@@ -276,7 +276,6 @@ let private meaning (config: Config) = {
                 }
         ]
         Routes = config.Routes |> List.sortBy (fun (route: Route) -> route.Name)
-        NotYet = []
 }
 
 [<Fact>]

@@ -74,7 +74,8 @@ let ``only failures and the success that ends a streak are posted`` () =
                 | Outcome.Garbled _
                 | Outcome.TimedOut _
                 | Outcome.Truncated _ -> true, news (Evidence.Failed(Outcome.describe outcome)) :: posts
-                | Outcome.Answered _ when inStreak -> false, news Evidence.Passed :: posts
+                | Outcome.Answered _
+                | Outcome.Declined _ when inStreak -> false, news Evidence.Passed :: posts
                 | _ -> inStreak, posts)
             |> snd
             |> List.rev

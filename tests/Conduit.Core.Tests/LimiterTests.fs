@@ -97,6 +97,6 @@ let ``refusals are counted by their reasons`` () =
     refusals.Add RejectReason.Denied
 
     Assert.Equal<int64 list>(
-        [ 1L; 0L; 2L; 0L ],
+        [ 1L; 0L; 2L; 0L; 0L; 0L ],
         [ for reason in Enum.GetValues<RejectReason>() -> refusals.Count reason ]
     )

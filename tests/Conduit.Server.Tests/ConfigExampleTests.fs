@@ -29,7 +29,7 @@ module ConfigExampleTests =
         let file = find place
         let isRight = (WrittenConfig.read file.Language file.Text).IsOk
         let marked = WrittenConfig.marked (WrittenConfig.json file.Language file.Text)
-        // Names that do not exist and features that do not yet are beyond a schema.
+        // Names that do not exist are beyond a schema.
         if isRight then
             Assert.Empty marked
 

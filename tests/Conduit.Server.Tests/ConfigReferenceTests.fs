@@ -91,14 +91,10 @@ module ConfigReferenceTests =
     let private meaning document =
         match WrittenConfig.read "json" document with
         | Ok config ->
-            Ok(
-                {
-                    config with
-                        NotYet = []
-                        Admin = config.Admin |> Option.map (fun admin -> { admin with Asked = false })
-                },
-                config.NotYet |> List.map _.What
-            )
+            Ok {
+                config with
+                    Admin = config.Admin |> Option.map (fun admin -> { admin with Asked = false })
+            }
         | Error faults -> Error(faults |> List.map Fault.render)
 
     [<Fact>]

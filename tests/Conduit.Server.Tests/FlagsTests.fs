@@ -74,7 +74,7 @@ let ``The defaults are those that the help text promises`` () =
     Assert.Equal(TimeSpan.FromSeconds 5.0, defaults.Check.Interval)
     Assert.Equal(TimeSpan.FromSeconds 2.0, defaults.Check.Timeout)
     Assert.Equal({ Rise = 2; Fall = 3 }, defaults.Check.Thresholds)
-    Assert.Equal(3, defaults.Retries)
+    Assert.Equal(3, defaults.Retry.Most)
     Assert.Equal(TimeSpan.FromSeconds 2.0, defaults.Timeouts.Connect)
     Assert.Equal(TimeSpan.FromSeconds 30.0, defaults.Timeouts.Response)
     Assert.Equal(TimeSpan.FromSeconds 60.0, defaults.Timeouts.Idle)
@@ -123,7 +123,7 @@ let ``Every flag has its place`` () =
                     Timeout = TimeSpan.FromMinutes 1.0
                     Thresholds = { Rise = 4; Fall = 5 }
                 }
-                Retries = 0
+                Retry.Most = 0
                 Timeouts = {
                     Connect = TimeSpan.FromHours 1.0
                     Response = TimeSpan.FromSeconds 7.0

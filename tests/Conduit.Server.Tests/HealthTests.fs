@@ -214,7 +214,7 @@ let ``A success between failures begins the count anew`` () =
             })
             {
                 settings with
-                    Pool = { settings.Pool with Retries = 0 }
+                    Pool = { settings.Pool with Retry.Most = 0 }
             }
 
     Balancers.withOneAnd change script (fun _ running -> task {

@@ -15,7 +15,10 @@ let private empty method =
 
 let private retries count (settings: Settings) = {
     settings with
-        Pool = { settings.Pool with Retries = count }
+        Pool = {
+            settings.Pool with
+                Retry.Most = count
+        }
 }
 
 let private echo = Script.answering (Message.text >> Script.ok)
@@ -196,7 +199,7 @@ let ``No backend is tried twice while another is free, however heavy it is`` () 
             Pool = {
                 settings.Pool with
                     Strategy = Strategy.WeightedRoundRobin
-                    Retries = 2
+                    Retry.Most = 2
             }
     }
 
@@ -235,5 +238,162 @@ let ``A timeout is not tried again`` () = task {
             let! response = running.Ask get
             Assert.Equal(504, Message.status response)
             Assert.Empty backend.Requests
+        })
+}
+
+let private policy change (settings: Settings) = {
+    settings with
+        Pool = {
+            settings.Pool with
+                Retry = change settings.Pool.Retry
+        }
+}
+
+let private with503 =
+    policy (fun retry -> {
+        retry with
+            Statuses = StatusSet.range 503 503
+    })
+
+let private busy headers =
+    Script.always $"HTTP/1.1 503 Busy\r\n{headers}Content-Length: 4\r\n\r\nbusy"
+
+let private withTwoAnd change first second test = task {
+    use first = ScriptedBackend.Start first
+    use second = ScriptedBackend.Start second
+    do! Balancers.run change [ first.Url; second.Url ] (test first second)
+    Assert.Empty(first.Failures @ second.Failures)
+}
+
+[<Fact>]
+let ``An answer whose status is to be tried again comes from another backend`` () =
+    withTwoAnd with503 (busy "Retry-After: 0\r\n") echo (fun first second running -> task {
+        for _ in 1..4 do
+            let! response = running.Ask get
+            Assert.Equal(200, Message.status response)
+
+        Assert.NotEmpty first.Requests
+        Assert.Equal(4, second.Requests.Length)
+        Assert.Equal<int64[]>([| 0L; 0L |], running.Failures)
+    })
+
+[<Fact>]
+let ``The last try's answer is relayed as it is, and so is one to a method that is not idempotent`` () =
+    withTwoAnd with503 (busy "X-Mine: yes\r\n") (busy "X-Mine: yes\r\n") (fun first second running -> task {
+        let! response = running.Ask get
+        Assert.Equal(503, Message.status response)
+        Assert.Equal("busy", Message.text response)
+        Assert.Equal(Some "yes", Message.value "X-Mine" response)
+        Assert.Equal(4, first.Requests.Length + second.Requests.Length)
+        let! response = running.Ask(empty "POST")
+        Assert.Equal("busy", Message.text response)
+        Assert.Equal(5, first.Requests.Length + second.Requests.Length)
+    })
+
+[<Fact>]
+let ``A backend that wants to be left alone for long is not asked again: the client gets to know`` () =
+    withTwoAnd with503 (busy "Retry-After: 120\r\n") echo (fun first second running -> task {
+        let! response = running.Ask get
+        Assert.Equal(503, Message.status response)
+        Assert.Equal(Some "120", Message.value "Retry-After" response)
+        Assert.Single first.Requests |> ignore
+        Assert.Empty second.Requests
+    })
+
+[<Fact>]
+let ``A try with a timeout of its own is followed by another, and the total timeout ends them all`` () = task {
+    let change =
+        policy (fun retry -> {
+            retry with
+                TryTimeout = Some(System.TimeSpan.FromMilliseconds 150.0)
+        })
+
+    use silent = ScriptedBackend.Start Script.silent
+    use backend = ScriptedBackend.Start echo
+
+    do!
+        Balancers.run change [ silent.Url; backend.Url ] (fun running -> task {
+            let! response = running.Ask get
+            Assert.Equal(200, Message.status response)
+            Assert.Single silent.Requests |> ignore
+        })
+
+    use other = ScriptedBackend.Start Script.silent
+
+    let change =
+        policy (fun retry -> {
+            retry with
+                Most = 100
+                TryTimeout = Some(System.TimeSpan.FromMilliseconds 100.0)
+                TotalTimeout = Some(System.TimeSpan.FromMilliseconds 500.0)
+        })
+
+    do!
+        Balancers.run change [ silent.Url; other.Url ] (fun running -> task {
+            let before = silent.Requests.Length
+            let! response = running.Ask get
+            Assert.Equal(504, Message.status response)
+            Assert.InRange(silent.Requests.Length + other.Requests.Length - before, 2, 6)
+        })
+}
+
+[<Theory>]
+[<InlineData("PUT", 200)>]
+[<InlineData("POST", 502)>]
+let ``A small body that is kept is sent again, whole, where the method is idempotent``
+    (method: string, status: int)
+    =
+    let keeping = policy (fun retry -> { retry with Buffer = 1024 })
+
+    withTwoAnd keeping Script.resetting echo (fun first _ running -> task {
+        let! response = running.Ask(withBody method)
+        Assert.Equal(status, Message.status response)
+
+        if status = 200 then
+            Assert.Equal("hello", Message.text response)
+
+        Assert.Single first.Requests |> ignore
+        Assert.Equal(0L, KeptBody.Sum)
+    })
+
+[<Fact>]
+let ``A body larger than the buffer is not kept`` () =
+    let keeping = policy (fun retry -> { retry with Buffer = 4 })
+
+    withTwoAnd keeping Script.resetting echo (fun _ second running -> task {
+        let! response = running.Ask(withBody "PUT")
+        Assert.Equal(502, Message.status response)
+        Assert.Empty second.Requests
+    })
+
+[<Fact>]
+let ``When everything fails, further tries stay within the budget`` () = task {
+    use first = ScriptedBackend.Start Script.resetting
+    use second = ScriptedBackend.Start Script.resetting
+
+    let change =
+        policy (fun retry -> {
+            retry with
+                BackOff = {
+                    retry.BackOff with
+                        Initial = System.TimeSpan.Zero
+                }
+                Budget = { Percentage = 20.0; PerSecond = 2.0 }
+        })
+
+    do!
+        Balancers.run change [ first.Url; second.Url ] (fun running -> task {
+            let clock = System.Diagnostics.Stopwatch.StartNew()
+            let requests = 200
+
+            for _ in 1..requests do
+                let! response = running.Ask get
+                Assert.Equal(502, Message.status response)
+
+            let tries = first.Requests.Length + second.Requests.Length
+            let most = 0.2 * float requests + 2.0 * (1.0 + clock.Elapsed.TotalSeconds)
+            // The balancer has been there for a moment longer than the clock.
+            Assert.InRange(tries - requests, 1, int most + 20)
+            Assert.InRange(running.Balancer.Agent.Current.Pools[0].Budget.Refused, 1L, int64 requests)
         })
 }

@@ -23,7 +23,8 @@ module FailureCause =
     /// Its place among the names; -1 for an answer, which is no failure.
     let indexOf outcome =
         match outcome with
-        | Outcome.Answered _ -> -1
+        | Outcome.Answered _
+        | Outcome.Declined _ -> -1
         | Outcome.ClientGone -> 0
         | Outcome.ClientInvalid _ -> 1
         | Outcome.ClientStalled _ -> 2

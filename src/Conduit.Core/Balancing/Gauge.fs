@@ -120,6 +120,21 @@ type Gauge(pool: Occupancy) =
         else
             false
 
+    /// Counts one more request in flight if there are fewer than `most`.
+    member _.TryAcquireBelow most =
+        let mutable seen = Volatile.Read &inFlight
+        let mutable acquired = false
+
+        while not acquired && seen < most do
+            let found = Interlocked.CompareExchange(&inFlight, seen + 1, seen)
+            acquired <- (found = seen)
+            seen <- found
+
+        if acquired then
+            begun ()
+
+        acquired
+
     /// Counts one request less in flight.
     member _.Release() =
         Interlocked.Decrement &inFlight |> ignore
@@ -158,6 +173,9 @@ type Trials(limit: int) =
             seen <- found
 
         entered
+
+    /// Whether there is a place.
+    member _.HasRoom = Volatile.Read &taken < limit
 
     /// Gives a place back.
     member _.Leave() = Interlocked.Decrement &taken |> ignore

@@ -1,5 +1,6 @@
 namespace Conduit
 
+open System
 open System.Collections.Generic
 
 /// A backend as the request path sees it: what was known of it when the snapshot was made, and its
@@ -14,6 +15,10 @@ type Target = {
     /// Answers of these statuses count as failures.
     Failures: StatusSet
     Upstream: Upstream
+    /// The most requests that may be in flight on it.
+    Most: int
+    /// Where requests of the pool wait for a place; null where there is no limit.
+    Line: WaitingLine | null
 } with
 
     interface ICandidate with
@@ -26,17 +31,50 @@ type Target = {
 [<RequireQualifiedAccess>]
 module Target =
 
-    /// Takes a place for a trial where only trials are allowed; true where every request may go.
-    let tryEnter target =
+    let private tryTrial target =
         match target.Trials with
         | null -> true
         | trials -> trials.TryEnter()
 
-    /// Gives the place for a trial back.
-    let leave target =
+    let private endTrial target =
         match target.Trials with
         | null -> ()
         | trials -> trials.Leave()
+
+    /// Takes a place on it: one more in flight, where the limit lets it and, while its breaker is half-open,
+    /// a trial is allowed. `seen` is how many must be in flight now, or negative where any number will do.
+    let tryEnter seen target =
+        if not (tryTrial target) then
+            false
+        elif
+            (if seen >= 0 then
+                 seen < target.Most && target.Gauge.TryAcquire seen
+             elif target.Most = Int32.MaxValue then
+                 target.Gauge.Acquire()
+                 true
+             else
+                 target.Gauge.TryAcquireBelow target.Most)
+        then
+            true
+        else
+            endTrial target
+            false
+
+    /// Whether there is a place on it.
+    let hasRoom target =
+        target.Gauge.InFlight < target.Most
+        && (match target.Trials with
+            | null -> true
+            | trials -> trials.HasRoom)
+
+    /// Gives the place back, and calls who waits for it.
+    let leave target =
+        target.Gauge.Release()
+        endTrial target
+
+        match target.Line with
+        | null -> ()
+        | line -> line.CallHead()
 
 /// What hashing goes by.
 [<NoEquality; NoComparison>]
@@ -81,6 +119,9 @@ type PoolView = {
     /// Over `Available`.
     Selector: Selector
     Turn: Turn
+    Budget: BudgetCell
+    /// Where requests wait for a place; null where there is no limit.
+    Line: WaitingLine | null
     /// When time alone will change one of the backends.
     Due: Instant voption
     /// Requests in flight over all targets.
@@ -270,20 +311,38 @@ module Snapshot =
             | Some view -> view.InFlight
             | None -> Occupancy()
 
+        let settings = pool.Settings
+        let failures = PoolSettings.failureStatuses settings
+
+        let most =
+            match settings.Limit with
+            | Some limit -> limit.Most
+            | None -> Int32.MaxValue
+
+        let line: WaitingLine | null =
+            match settings.Limit, previous with
+            | None, _ -> null
+            | Some _, Some { Line = NonNull line } -> line
+            | Some _, _ -> WaitingLine()
+
+        let isUnchanged (old: Target) backend =
+            obj.ReferenceEquals(old.Backend, backend)
+            && old.Failures = failures
+            && old.Most = most
+            && obj.ReferenceEquals(old.Line, line)
+            && old.Upstream = settings.Upstream
+
         let target (backend: Backend) =
             match known.TryGetValue backend.Spec.Id with
-            | true, old when
-                obj.ReferenceEquals(old.Backend, backend)
-                && old.Failures = PoolSettings.failureStatuses pool.Settings
-                && old.Upstream = pool.Settings.Upstream
-                ->
-                old
+            | true, old when isUnchanged old backend -> old
             | true, old when old.Backend.Spec.Url = backend.Spec.Url -> {
                 old with
                     Backend = backend
-                    Trials = trials pool.Settings (Some old) backend
-                    Failures = PoolSettings.failureStatuses pool.Settings
-                    Upstream = pool.Settings.Upstream
+                    Trials = trials settings (Some old) backend
+                    Failures = failures
+                    Most = most
+                    Line = line
+                    Upstream = settings.Upstream
               }
             | _ ->
                 let gauge = Gauge inFlight
@@ -293,9 +352,11 @@ module Snapshot =
                     Pool = pool.Name
                     Backend = backend
                     Gauge = gauge
-                    Trials = trials pool.Settings None backend
-                    Failures = PoolSettings.failureStatuses pool.Settings
-                    Upstream = pool.Settings.Upstream
+                    Trials = trials settings None backend
+                    Failures = failures
+                    Most = most
+                    Line = line
+                    Upstream = settings.Upstream
                 }
 
         let targets = Pool.backends pool |> Array.map target
@@ -320,6 +381,11 @@ module Snapshot =
                 match previous with
                 | Some view -> view.Turn
                 | None -> Turn()
+            Budget =
+                match previous with
+                | Some view -> view.Budget
+                | None -> BudgetCell()
+            Line = line
             Due = Pool.due pool
             InFlight = inFlight
             Admitted =

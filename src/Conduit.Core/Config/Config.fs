@@ -102,8 +102,6 @@ type Config = {
     Transport: Transport
     LogFormat: LogFormat
     LogLevel: LogLevel
-    /// What the file asks for that is accepted, but has no effect yet.
-    NotYet: Fault list
 }
 
 [<RequireQualifiedAccess>]

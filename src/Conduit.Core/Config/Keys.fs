@@ -67,7 +67,16 @@ module Keys =
         "max_interval"
         "multiplier"
         "randomization"
+        "try_timeout"
+        "total_timeout"
+        "statuses"
+        "budget"
+        "buffer"
     ]
+
+    let retryBudget = [ "percentage"; "per_second" ]
+
+    let queue = [ "length"; "timeout" ]
 
     let timeouts = [ "connect"; "response"; "idle" ]
 
@@ -93,6 +102,8 @@ module Keys =
         "protocol"
         "tls"
         "send_proxy"
+        "max_connections"
+        "queue"
     ]
 
     let backendTls = [ "server_name"; "ca_file"; "cert_file"; "key_file"; "insecure_skip_verify" ]
@@ -141,9 +152,11 @@ module Keys =
         "sticky_session", stickySession
         "health_check", healthCheck
         "retry", retry
+        "retry.budget", retryBudget
         "timeouts", timeouts
         "circuit_breaker", circuitBreaker
         "tls", backendTls
+        "queue", queue
     ]
 
     /// Every section with its keys. `[]` stands for each item of a list, NAME for a name that the

@@ -257,35 +257,6 @@ module ReadConfig =
             })
             (LogFormat.Text, LogLevel.Info)
 
-    let private pending (root: Place) : Validation<Fault list, Fault> =
-        let named =
-            match Place.tryFind "pools" root |> Option.map Place.children with
-            | Some(Ok pools) -> List.map snd pools
-            | _ -> []
-
-        validation {
-            let! backOff = root :: named |> List.traverseValidationA Pending.backOff
-            return List.concat backOff
-        }
-
-    /// A file of an existing system starts and says what has no effect; one that uses Conduit's own
-    /// sections was written for Conduit, and is refused for asking for what is not there.
-    let private settle (root: Place) (notYet: Fault list) : Validation<Fault list, Fault> =
-        let isInFile (place: Place) =
-            match place.Node.Origin with
-            | Origin.File _ -> true
-            | Origin.Given _ -> false
-
-        let isOwn =
-            [ "pools"; "routes"; "admin" ]
-            |> List.choose (fun key -> Place.tryFind key root)
-            |> List.exists isInFile
-
-        if isOwn && not notYet.IsEmpty then
-            Error notYet
-        else
-            Ok notYet
-
     /// The names of the pools that are described, well or not: a fault in a pool is none of its routes.
     let private declared (root: Place) = [
         if Keys.pool |> List.exists (fun key -> (Place.tryFind key root).IsSome) then
@@ -338,7 +309,6 @@ module ReadConfig =
                 root |> Place.value "transport" (Scalars.oneOf transports) Transport.Auto
 
             and! format, level = log root
-            and! notYet = pending root |> Result.bind (settle root)
             and! routes = ReadRoutes.read (declared root) root
             let! () = carried root transport pools
 
@@ -358,6 +328,5 @@ module ReadConfig =
                 Transport = transport
                 LogFormat = format
                 LogLevel = level
-                NotYet = notYet
             }
         }

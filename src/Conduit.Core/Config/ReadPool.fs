@@ -114,6 +114,98 @@ module ReadPool =
                     None
         }
 
+    let private budget (defaults: RetryBudget) place : Validation<RetryBudget, Fault> = validation {
+        let! () = Place.onlyKnown Keys.retryBudget place
+
+        and! percentage =
+            place
+            |> Place.value "percentage" (Scalars.number 0.0 1000.0) defaults.Percentage
+
+        and! perSecond =
+            place
+            |> Place.value "per_second" (Scalars.number 0.0 1_000_000.0) defaults.PerSecond
+
+        return {
+            Percentage = percentage
+            PerSecond = perSecond
+        }
+    }
+
+    /// The largest body that is kept, whatever is asked for.
+    let private largestBuffer = 1024L * 1024L
+
+    let private retry (defaults: RetrySettings) place : Validation<RetrySettings, Fault> =
+        let backOff = defaults.BackOff
+
+        validation {
+            let! () = Place.onlyKnown Keys.retry place
+            and! most = place |> Place.value "max_retries" (Scalars.whole 0 100) defaults.Most
+            and! initial = place |> Place.value "initial_interval" Duration.parse backOff.Initial
+            and! longest = place |> Place.value "max_interval" Duration.parse backOff.Longest
+
+            and! multiplier =
+                place |> Place.value "multiplier" (Scalars.number 1.0 100.0) backOff.Multiplier
+
+            and! randomization =
+                place
+                |> Place.value "randomization" (Scalars.number 0.0 1.0) backOff.Randomization
+
+            and! tryTimeout =
+                place |> Place.optional "try_timeout" (Duration.parseAtLeast shortest)
+
+            and! totalTimeout =
+                place |> Place.optional "total_timeout" (Duration.parseAtLeast shortest)
+
+            and! statuses = place |> Place.list "statuses" StatusSet.parse []
+
+            and! budget =
+                place |> Place.section "budget" (budget defaults.Budget) defaults.Budget
+
+            and! buffer = place |> Place.value "buffer" Scalars.size (int64 defaults.Buffer)
+
+            return {
+                Most = most
+                BackOff = {
+                    Initial = initial
+                    Longest = longest
+                    Multiplier = multiplier
+                    Randomization = randomization
+                }
+                TryTimeout = tryTimeout
+                TotalTimeout = totalTimeout
+                Statuses = StatusSet.union statuses
+                Budget = budget
+                Buffer = int (min buffer largestBuffer)
+            }
+        }
+
+    /// `max_connections`, and `queue` for what goes beyond it.
+    let private limit place : Validation<ConnectionLimit option, Fault> =
+        let length, timeout = 1000, TimeSpan.FromSeconds 1.0
+
+        let queue place = validation {
+            let! () = Place.onlyKnown Keys.queue place
+            and! length = place |> Place.value "length" (Scalars.whole 0 1_000_000) length
+
+            and! timeout =
+                place |> Place.value "timeout" (Duration.parseAtLeast shortest) timeout
+
+            return length, timeout
+        }
+
+        validation {
+            let! most = place |> Place.optional "max_connections" (Scalars.whole 1 1_000_000)
+            and! length, timeout = place |> Place.section "queue" queue (length, timeout)
+
+            return
+                most
+                |> Option.map (fun most -> {
+                    Most = most
+                    QueueLength = length
+                    QueueTimeout = timeout
+                })
+        }
+
     /// A backend as a URL with options, or as a section of its keys.
     let private backend (place: Place) : Validation<BackendSpec, Fault> =
         match place.Node.Value with
@@ -253,17 +345,12 @@ module ReadPool =
             and! timeouts =
                 place |> Place.section "timeouts" (timeouts defaults.Timeouts) defaults.Timeouts
 
-            // The rest of `retry` is read with what is pending.
-            and! retries =
-                place
-                |> Place.section
-                    "retry"
-                    (Place.value "max_retries" (Scalars.whole 0 100) defaults.Retries)
-                    defaults.Retries
+            and! retry = place |> Place.section "retry" (retry defaults.Retry) defaults.Retry
 
             and! breaker =
                 place |> Place.section "circuit_breaker" circuitBreaker defaults.Breaker
 
+            and! limit = limit place
             and! upstream = upstream defaults.Upstream place
 
             let! () =
@@ -282,10 +369,11 @@ module ReadPool =
                     SlowStart = slowStart
                     Sticky = sticky
                     Check = check
-                    Retries = retries
+                    Retry = retry
                     Timeouts = timeouts
                     Breaker = breaker
                     Upstream = upstream
+                    Limit = limit
                 }
                 Backends = backends
             }

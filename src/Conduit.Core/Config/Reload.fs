@@ -151,7 +151,7 @@ module Reload =
             "max_body"
         if before.Check <> after.Check then
             "health_check"
-        if before.Retries <> after.Retries then
+        if before.Retry <> after.Retry then
             "retry"
         if before.Timeouts <> after.Timeouts then
             "timeouts"
@@ -163,6 +163,8 @@ module Reload =
             "tls"
         if before.Upstream.SendProxy <> after.Upstream.SendProxy then
             "send_proxy"
+        if before.Limit <> after.Limit then
+            "max_connections"
     ]
 
     /// Routes by name: their order in the file means nothing.

@@ -160,6 +160,32 @@ module Render =
     let private sendProxy version =
         Upstream.proxyVersions |> List.find (fun (_, known) -> known = version) |> fst
 
+    let private number (value: float) =
+        scalar (value.ToString System.Globalization.CultureInfo.InvariantCulture)
+
+    let private retry (retry: RetrySettings) =
+        section [
+            "max_retries", scalar (string retry.Most)
+            "initial_interval", duration retry.BackOff.Initial
+            "max_interval", duration retry.BackOff.Longest
+            "multiplier", number retry.BackOff.Multiplier
+            "randomization", number retry.BackOff.Randomization
+            match retry.TryTimeout with
+            | Some timeout -> "try_timeout", duration timeout
+            | None -> ()
+            match retry.TotalTimeout with
+            | Some timeout -> "total_timeout", duration timeout
+            | None -> ()
+            if not (StatusSet.isEmpty retry.Statuses) then
+                "statuses", statuses retry.Statuses
+            "budget",
+            section [
+                "percentage", number retry.Budget.Percentage
+                "per_second", number retry.Budget.PerSecond
+            ]
+            "buffer", scalar (string retry.Buffer)
+        ]
+
     let private pool (pool: PoolConfig) =
         let settings = pool.Settings
 
@@ -174,7 +200,7 @@ module Render =
             | Some settings -> "sticky_session", sticky settings
             | None -> ()
             "health_check", healthCheck settings.Check
-            "retry", section [ "max_retries", scalar (string settings.Retries) ]
+            "retry", retry settings.Retry
             "timeouts",
             section [
                 "connect", duration settings.Timeouts.Connect
@@ -188,6 +214,16 @@ module Render =
             if settings.Upstream.Tls <> Upstream.defaults.Tls then
                 "tls", backendTls settings.Upstream.Tls
             "send_proxy", scalar (sendProxy settings.Upstream.SendProxy)
+            match settings.Limit with
+            | Some limit ->
+                "max_connections", scalar (string limit.Most)
+
+                "queue",
+                section [
+                    "length", scalar (string limit.QueueLength)
+                    "timeout", duration limit.QueueTimeout
+                ]
+            | None -> ()
             "backends", list (List.map backend pool.Backends)
         ]
 

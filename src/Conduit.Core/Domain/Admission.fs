@@ -67,6 +67,10 @@ type RejectReason =
     /// As many are in flight as may be.
     | Busy = 2
     | BodyTooLarge = 3
+    /// Its pool's backends are at their limits, and as many wait as may.
+    | QueueFull = 4
+    /// It has waited as long as it may.
+    | QueueTimeout = 5
 
 [<RequireQualifiedAccess>]
 module AdmissionSettings =

@@ -6,6 +6,8 @@ namespace Conduit
 type Outcome =
     /// The backend's response was relayed whole, with this status.
     | Answered of status: int
+    /// The backend answered with this status, of which nothing was relayed: it is tried again elsewhere.
+    | Declined of status: int
     /// The client left before the end.
     | ClientGone
     /// What the client sent as a body breaks HTTP's framing.
@@ -54,6 +56,7 @@ module Outcome =
         | Outcome.TimedOut _
         | Outcome.Truncated _ -> true
         | Outcome.Answered _
+        | Outcome.Declined _
         | Outcome.ClientGone
         | Outcome.ClientInvalid _
         | Outcome.BodyTooLarge
@@ -65,6 +68,7 @@ module Outcome =
     let describe outcome =
         match outcome with
         | Outcome.Answered status -> $"answered {status}"
+        | Outcome.Declined status -> $"answered {status}, to be tried again"
         | Outcome.ClientGone -> "the client left"
         | Outcome.ClientInvalid reason -> $"invalid request: {reason}"
         | Outcome.BodyTooLarge -> "the request's body is too large"
@@ -81,8 +85,10 @@ module Outcome =
     /// where the client is to blame.
     let evidence (failures: StatusSet) outcome : Evidence voption =
         match outcome with
-        | Outcome.Answered status when StatusSet.contains status failures ->
+        | Outcome.Answered status
+        | Outcome.Declined status when StatusSet.contains status failures ->
             ValueSome(Evidence.Refused status)
-        | Outcome.Answered _ -> ValueSome Evidence.Passed
+        | Outcome.Answered _
+        | Outcome.Declined _ -> ValueSome Evidence.Passed
         | failed when countsAgainstBackend failed -> ValueSome(Evidence.Failed(describe failed))
         | _ -> ValueNone

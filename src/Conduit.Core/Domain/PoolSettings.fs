@@ -67,6 +67,16 @@ type Timeouts = {
     Idle: TimeSpan
 }
 
+/// How many requests may be in flight on a backend at once, and what becomes of those beyond.
+type ConnectionLimit = {
+    /// For each backend, at least 1.
+    Most: int
+    /// Requests of the pool that may wait for a place, 0 or more.
+    QueueLength: int
+    /// How long each may wait.
+    QueueTimeout: TimeSpan
+}
+
 /// The policies of a pool.
 type PoolSettings = {
     Strategy: Strategy
@@ -78,12 +88,13 @@ type PoolSettings = {
     /// Whether clients stay with their backends.
     Sticky: StickySettings option
     Check: HealthCheck
-    /// Further tries after the first, 0 or more.
-    Retries: int
+    Retry: RetrySettings
     Timeouts: Timeouts
     /// Without one only health checks and failures to answer take a backend out.
     Breaker: BreakerSettings option
     Upstream: Upstream
+    /// Without it requests in flight are not limited.
+    Limit: ConnectionLimit option
 }
 
 [<RequireQualifiedAccess>]
@@ -105,7 +116,7 @@ module PoolSettings =
             Timeout = TimeSpan.FromSeconds 2.0
             Thresholds = { Rise = 2; Fall = 3 }
         }
-        Retries = 3
+        Retry = Retry.defaults
         Timeouts = {
             Connect = TimeSpan.FromSeconds 2.0
             Response = TimeSpan.FromSeconds 30.0
@@ -113,6 +124,7 @@ module PoolSettings =
         }
         Breaker = None
         Upstream = Upstream.defaults
+        Limit = None
     }
 
     /// Answers of these statuses count against a backend.

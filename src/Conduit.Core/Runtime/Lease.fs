@@ -19,16 +19,16 @@ module Lease =
                 if
                     found.IsNone
                     && Balancer.wasTried tried target = wanted
-                    && Target.tryEnter target
+                    && Target.tryEnter -1 target
                 then
-                    target.Gauge.Acquire()
                     found <- ValueSome target
 
         found
 
     /// IMPURE: takes one request's place on a backend of the pool; nothing when none is available, or none
     /// has room. The place must be given back exactly once, with `settle`. A backend whose breaker is
-    /// half-open has as many places as trials are allowed; when they are taken, the request goes elsewhere.
+    /// half-open has as many places as trials are allowed, and a pool may limit requests in flight; when the places
+    /// are taken, the request goes elsewhere.
     ///
     /// A strategy that goes by requests in flight takes its place only if the count is still what the
     /// choice saw, and chooses again otherwise; so two requests at once never both take a place that
@@ -42,31 +42,21 @@ module Lease =
 
             match Balancer.pick turn demand pool with
             | ValueNone -> going <- false
-            | ValueSome choice when not (Target.tryEnter choice.Target) ->
-                taken <- spare demand.Tried pool turn
-                going <- false
-            | ValueSome choice when choice.Seen < 0 ->
-                choice.Target.Gauge.Acquire()
+            | ValueSome choice when Target.tryEnter choice.Seen choice.Target ->
                 taken <- ValueSome choice.Target
                 going <- false
-            | ValueSome choice ->
-                if choice.Target.Gauge.TryAcquire choice.Seen then
-                    taken <- ValueSome choice.Target
-                    going <- false
-                else
-                    Target.leave choice.Target
+            // Somebody else was there first: the choice rests on what is no longer so.
+            | ValueSome choice when choice.Seen >= 0 && Target.hasRoom choice.Target -> ()
+            | ValueSome _ ->
+                taken <- spare demand.Tried pool turn
+                going <- false
 
         taken
 
     /// IMPURE: takes one request's place on this backend, if it still serves the sessions that it has and has
     /// room. The place must be given back like that of `take`.
     let hold (target: Target) =
-        let isHeld = Backend.keepsSessions target.Backend && Target.tryEnter target
-
-        if isHeld then
-            target.Gauge.Acquire()
-
-        isHeld
+        Backend.keepsSessions target.Backend && Target.tryEnter -1 target
 
     /// Whether an outcome tells that the backend does not do its work, or wants less of it.
     let private isRefusal outcome =
@@ -91,7 +81,6 @@ module Lease =
     /// failure of the backend, the success that ends a streak of failures, and the success of a trial;
     /// nothing else is news.
     let settle (post: Event -> unit) (outcome: Outcome) (elapsed: TimeSpan) (target: Target) =
-        target.Gauge.Release()
         Target.leave target
 
         let tell evidence =
@@ -99,7 +88,8 @@ module Lease =
             post (Event.InPool(target.Pool, PoolEvent.Traffic(backend.Spec.Id, backend.Epoch, evidence)))
 
         match outcome with
-        | Outcome.Answered status ->
+        | Outcome.Answered status
+        | Outcome.Declined status ->
             // A tunnel lasts as long as its users like; that says nothing of the backend.
             if status <> 101 then
                 target.Gauge.Latency.Record elapsed

@@ -21,15 +21,12 @@ module Check =
             |> Result.map (fun _ -> loaded))
 
     /// Prints every fault and gives 1; or `ok`, the effective configuration, or the way of a request,
-    /// and gives 0. What is asked for and has no effect yet is told on standard error.
+    /// and gives 0.
     let run (source: ConfigSource) print (request: string option) =
         match load source, request with
         | Error faults, _ -> Complaint.settings faults
         | Ok loaded, Some request -> explain loaded.Config request
         | Ok loaded, None ->
-            for fault in loaded.Config.NotYet do
-                eprintfn "warning: %s" (Fault.render fault)
-
             if print then
                 printf "%s" (ConfigText.yaml (Render.node loaded.Config))
             else

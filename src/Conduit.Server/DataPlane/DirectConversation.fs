@@ -36,7 +36,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
 
     let answerLater (connection: BackendConnection) : Task = task {
         do! DirectExchange.readFinalHead exchange connection
-        do! DirectExchange.answer exchange passage connection
+        do! DirectExchange.answer exchange passage connection false
     }
 
     /// That of a client connection; made with its first request.
@@ -78,7 +78,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         if DirectExchange.isInterim connection.Head then
             answerLater connection
         else
-            DirectExchange.answer exchange passage connection
+            DirectExchange.answer exchange passage connection false
 
     override _.End(connection, error, result) =
         exchange.EndTry()
@@ -87,7 +87,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
         result <- {
             Outcome =
                 match error with
-                | null -> Outcome.Answered exchange.Http.Response.StatusCode
+                | null -> DirectExchange.answered exchange
                 | error -> DirectExchange.outcomeOf exchange connection null error
             BodySpent = false
         }

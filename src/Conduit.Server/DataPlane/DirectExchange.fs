@@ -50,20 +50,33 @@ module DirectExchange =
             ()
     }
 
-    /// Sends the client the answer whose head has been read: 1 the head  2 the body, or the tunnel after a
-    /// 101.
-    let answer (exchange: Exchange) (passage: Passage) (connection: BackendConnection) : Task =
+    let private isDeclined (exchange: Exchange) isSpent (head: Conduit.Transport.ResponseHead) =
+        not (isNull exchange.Answers)
+        && exchange.Declines(head.Status, DirectResponse.field "Retry-After" head, isSpent)
+
+    /// Sends the client the answer whose head has been read, unless another try is to follow: 1 the head
+    /// 2 the body, or the tunnel after a 101. `isSpent`: bytes of the request's body were taken from the client.
+    let answer (exchange: Exchange) (passage: Passage) (connection: BackendConnection) isSpent : Task =
         let isSwitch = connection.Head.Status = StatusCodes.Status101SwitchingProtocols
 
         if isSwitch && isNull (RequestHead.upgrade exchange.Http) then
             raise (BackendFaultException(BackendFaultKind.Garbled, "a switch that nobody asked for"))
 
-        DirectResponse.copyHead exchange passage.ResponseHeaders connection.Head
-
-        if isSwitch then
-            Tunnel.run exchange (new TunnelStream(connection))
+        if isDeclined exchange isSpent connection.Head then
+            Task.CompletedTask
         else
-            DirectResponse.relay exchange connection
+            DirectResponse.copyHead exchange passage.ResponseHeaders connection.Head
+
+            if isSwitch then
+                Tunnel.run exchange (new TunnelStream(connection))
+            else
+                DirectResponse.relay exchange connection
+
+    /// What `answer` came to that went well.
+    let answered (exchange: Exchange) =
+        match exchange.Declined with
+        | 0 -> Outcome.Answered exchange.Http.Response.StatusCode
+        | status -> Outcome.Declined status
 
     let outcomeOf exchange (connection: BackendConnection | null) (upload: DirectUpload | null) (error: exn) =
         let clientFault, isRefused =

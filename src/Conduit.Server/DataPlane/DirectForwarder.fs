@@ -60,7 +60,6 @@ type DirectForwarder(sockets: BackendSockets) =
     }
 
     /// 1 send the head, and the body beside what follows  2 read the head of the answer  3 relay the answer.
-    /// Gives the status.
     let converse exchange (target: Target) passage (connection: BackendConnection) (upload: DirectUpload) =
         task {
             DirectRequest.Write(connection.Request, passage, exchange, target, true)
@@ -80,8 +79,8 @@ type DirectForwarder(sockets: BackendSockets) =
                 do! DirectExchange.readFinalHead exchange connection
 
             upload.IsAnswered <- true
-            do! DirectExchange.answer exchange passage connection
-            return connection.Head.Status
+            do! DirectExchange.answer exchange passage connection upload.Spent
+            return DirectExchange.answered exchange
         }
 
     /// 1 take a connection  2 converse over it  3 leave nothing running.
@@ -99,9 +98,10 @@ type DirectForwarder(sockets: BackendSockets) =
             connection <- rented
             exchange.Arm timeouts.Response
             exchange.Hold rented
-            let! status = converse exchange target passage rented upload
-            outcome <- Outcome.Answered status
-            isDone <- true
+            let! answered = converse exchange target passage rented upload
+            outcome <- answered
+            // What is left of a body that nobody waits for any more is not sent.
+            isDone <- upload.IsComplete || exchange.Declined = 0
         with error ->
             outcome <- DirectExchange.outcomeOf exchange connection upload error
 

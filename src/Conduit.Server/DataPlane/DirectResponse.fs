@@ -13,6 +13,16 @@ open Conduit.Transport
 [<RequireQualifiedAccess>]
 module DirectResponse =
 
+    /// The first value of a field, if there is one.
+    let field (name: string) (source: Conduit.Transport.ResponseHead) : string | null =
+        let mutable found: string | null = null
+
+        for index in source.Count - 1 .. -1 .. 0 do
+            if source.Name(index).Equals(name, StringComparison.OrdinalIgnoreCase) then
+                found <- source.Value index
+
+        found
+
     let private connectionOf (source: Conduit.Transport.ResponseHead) =
         let mutable values = StringValues.Empty
 

@@ -18,6 +18,10 @@ type Phase =
     | ReadingBackend = 3
     | WritingClient = 4
 
+/// Whether an answer with this status and this Retry-After is not to be relayed, because another try follows;
+/// then how long the backend wants to be left alone before it.
+type DeclineAnswer = delegate of status: int * retryAfter: (string | null) -> TimeSpan voption
+
 /// IMPURE: what one client connection, or one stream of HTTP/2, needs to serve its requests one after
 /// another. Kestrel keeps it with them, so a request costs no new context, timer, token or address text.
 [<Sealed>]
@@ -34,6 +38,7 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     let mutable triedAt = 0L
     let mutable headAt = 0L
     let mutable connection: BackendConnection | null = null
+    let mutable keptBody: KeptBody | null = null
     let mutable isWatched = false
     /// Streams come and go while their connection stays: what a request watches ends with it.
     let mutable isStream = false
@@ -128,14 +133,54 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
 
         clientText
 
-    /// Starts the clock of a try.
-    member this.BeginTry(timeouts: Timeouts) =
+    /// The request's body where it is kept for further tries.
+    member _.KeptBody = keptBody
+
+    /// Keeps the request's body until `Release`.
+    member _.Keep(body: KeptBody) = keptBody <- body
+
+    member _.Release() =
+        match keptBody with
+        | null -> ()
+        | body ->
+            keptBody <- null
+            body.Release()
+
+    /// What decides on answers that are not to be relayed; null where all are.
+    member val Answers: DeclineAnswer | null = null with get, set
+
+    /// The status of the try's answer where it was declined; 0 where it was not.
+    member val Declined = 0 with get, set
+
+    /// How long the backend whose answer was declined wants to be left alone.
+    member val RetryAfter = TimeSpan.Zero with get, set
+
+    /// Whether an answer is not relayed because another try follows. `isSpent`: bytes of the body were taken
+    /// from the client.
+    member this.Declines(status, retryAfter: string | null, isSpent) =
+        match this.Answers with
+        | null -> false
+        | _ when isSpent && isNull keptBody -> false
+        | answers ->
+            match answers.Invoke(status, retryAfter) with
+            | ValueSome pause ->
+                this.Declined <- status
+                this.RetryAfter <- pause
+                true
+            | ValueNone -> false
+
+    /// Makes the token one that is not cancelled, unless the client is gone.
+    member _.Renew() =
         if source.IsCancellationRequested then
             lock gate (fun () ->
                 if not clientGone then
                     source <- new CancellationTokenSource()
                     begun ())
 
+    /// Starts the clock of a try.
+    member this.BeginTry(timeouts: Timeouts) =
+        this.Renew()
+        this.Declined <- 0
         idle <- int64 timeouts.Idle.TotalMilliseconds
         this.Phase <- Phase.AwaitingHead
         triedAt <- Stopwatch.GetTimestamp()

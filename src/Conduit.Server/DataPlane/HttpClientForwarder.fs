@@ -66,6 +66,15 @@ type HttpClientForwarder() =
         | null -> upstreams.IsHttp2(target.Upstream, target.Backend.Spec.Url, timeouts, exchange.Token)
         | _ -> ValueTask<bool> false
 
+    let isDeclined (exchange: Exchange) body (source: HttpResponseMessage) =
+        let retryAfter: string | null =
+            match source.Headers.NonValidated.TryGetValues "Retry-After" with
+            | true, values -> values.ToString()
+            | _ -> null
+
+        not (isNull exchange.Answers)
+        && exchange.Declines(int source.StatusCode, retryAfter, isSpent body)
+
     let forward (exchange: Exchange) (target: Target) timeouts passage : Task<TryResult> = task {
         let url = target.Backend.Spec.Url
         let body = bodyOf exchange timeouts
@@ -87,6 +96,8 @@ type HttpClientForwarder() =
 
             if status < 100 then
                 outcome <- Outcome.Garbled $"the status {status}"
+            elif isDeclined exchange body source then
+                outcome <- Outcome.Declined status
             else
                 ResponseHead.copy exchange passage.ResponseHeaders source
 

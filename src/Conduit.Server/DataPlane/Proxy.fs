@@ -39,33 +39,43 @@ module Proxy =
         env.Log.RequestFailed(exchange.Http.TraceIdentifier, answer.Status, backend, reason)
         Respond.send exchange answer
 
-    /// What the client is told of the last try.
-    let private finish env (exchange: Exchange) (last: struct (Target * Outcome) voption) retryAfter : Task =
-        match last with
-        | ValueNone -> answer env exchange "-" "no backend is available" (Answer.unavailable retryAfter)
-        | ValueSome(target, outcome) ->
-            match Answer.ofOutcome outcome with
-            | None ->
-                // Nobody is there to be answered, and nothing may be made up.
-                exchange.Record.Cause <- Outcome.describe outcome
-                Account.cut exchange
-                Task.CompletedTask
-            | Some own when not exchange.Http.Response.HasStarted ->
-                answer env exchange (backendOf target) (Outcome.describe outcome) own
-            | Some _ ->
-                // The status is out: only a cut connection can still tell the client.
-                let reason = Outcome.describe outcome
-                exchange.Record.Cause <- reason
-                env.Log.ResponseCut(exchange.Http.TraceIdentifier, backendOf target, reason)
-                Account.cut exchange
-                Task.CompletedTask
+    /// What the client is told of a try that failed.
+    let private fail env (exchange: Exchange) backend outcome : Task =
+        let reason = Outcome.describe outcome
 
-    /// 1 read the snapshot  2 take a lease on a backend  3 forward  4 settle the lease
+        match Answer.ofOutcome outcome with
+        | None ->
+            // Nobody is there to be answered, and nothing may be made up.
+            exchange.Record.Cause <- reason
+            Account.cut exchange
+            Task.CompletedTask
+        | Some own when not exchange.Http.Response.HasStarted -> answer env exchange backend reason own
+        | Some _ ->
+            // The status is out: only a cut connection can still tell the client.
+            exchange.Record.Cause <- reason
+            env.Log.ResponseCut(exchange.Http.TraceIdentifier, backend, reason)
+            Account.cut exchange
+            Task.CompletedTask
+
+    /// What the client is told where there was no place for its request.
+    let private refuse env exchange place retryAfter : Task =
+        let unavailable reason =
+            answer env exchange "-" reason (Answer.unavailable retryAfter)
+
+        match place with
+        | Place.ClientGone -> fail env exchange "-" Outcome.ClientGone
+        | Place.QueueFull -> unavailable "the queue is full"
+        | Place.QueueTimeout -> unavailable "the time in the queue is over"
+        | Place.Unavailable
+        | Place.Taken _ -> unavailable "no backend is available"
+
+    /// 1 read the snapshot  2 take a lease on a backend, waiting where it must  3 forward  4 settle the lease
     /// 5 perhaps try another  6 answer for what failed.
     let private balance (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Task = task {
         let http = exchange.Http
+        let begun = env.Now()
         let mutable tried: Gauge list = []
-        let mutable tries = 0
+        let mutable refusal = Place.Unavailable
         let mutable last = ValueNone
         let mutable retryAfter = TimeSpan.Zero
         let mutable going = true
@@ -78,19 +88,38 @@ module Proxy =
             | ValueSome pool ->
                 let settings = pool.Source.Settings
                 retryAfter <- PoolSettings.retryAfter settings
-
-                let sent = env.Now()
+                let tries = Tries.next pool env.Now begun tried
 
                 let demand = {
-                    Now = sent
+                    Now = env.Now()
                     Key = AffinityKey.ofRequest settings (env.Proxies()) http passage.Path
                     Tried = tried
                 }
 
-                match Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool with
+                let mutable lease =
+                    if Queue.isBusy pool then
+                        ValueNone
+                    else
+                        Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool
+
+                if lease.IsNone then
+                    let look pool =
+                        let demand = { demand with Now = env.Now() }
+                        Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool
+
+                    match! Queue.take exchange env.Agent look pool with
+                    | Place.Taken target -> lease <- ValueSome target
+                    | refused -> refusal <- refused
+
+                match lease with
                 | ValueNone -> ()
                 | ValueSome target ->
-                    let timeouts = RouteTimeouts.over settings.Timeouts passage.Timeouts
+                    let sent = env.Now()
+
+                    let timeouts =
+                        RouteTimeouts.over settings.Timeouts passage.Timeouts |> Retrying.timeouts tries
+
+                    exchange.Answers <- Retrying.answers tries http.Request
                     let! result = env.Forwarder.Forward(exchange, target, timeouts, passage)
 
                     let ended = env.Now()
@@ -104,13 +133,7 @@ module Proxy =
                     if result.Outcome = Outcome.BodyTooLarge then
                         pool.Rejections.Add RejectReason.BodyTooLarge
 
-                    let spent = {
-                        Idempotent = Retry.isIdempotent http.Request.Method
-                        BodySpent = result.BodySpent
-                        ResponseStarted = http.Response.HasStarted
-                    }
-
-                    if tries < settings.Retries && Retry.isSafe spent result.Outcome then
+                    if Retrying.mayFollow tries (Retrying.spent tries exchange result) result.Outcome then
                         env.Log.Retrying(
                             http.TraceIdentifier,
                             backendOf target,
@@ -118,18 +141,27 @@ module Proxy =
                         )
 
                         Account.retried target
-                        http.Response.Clear()
-
-                        if List.exists (fun gauge -> obj.ReferenceEquals(gauge, target.Gauge)) tried then
-                            do! Task.Delay(pause tries)
-
+                        do! Retrying.prepare tries exchange pool tried target result.Outcome
                         tried <- target.Gauge :: tried
-                        tries <- tries + 1
                         going <- true
 
         match last with
         | ValueSome(struct (_, Outcome.Answered _)) -> ()
-        | _ -> do! finish env exchange last retryAfter
+        | ValueSome(struct (target, outcome)) -> do! fail env exchange (backendOf target) outcome
+        | ValueNone -> do! refuse env exchange refusal retryAfter
+    }
+
+    /// The same, with a body that is kept for further tries.
+    let private balanceKept (env: ProxyEnv) (exchange: Exchange) (passage: Passage) pool : Task = task {
+        match! KeepBody.read pool.Source.Settings exchange with
+        | Error outcome -> do! fail env exchange "-" outcome
+        | Ok body ->
+            exchange.Keep body
+
+            try
+                do! balance env exchange passage
+            finally
+                exchange.Release()
     }
 
     /// Takes the request into its pool, or answers why not.
@@ -141,7 +173,10 @@ module Proxy =
             | ValueSome refused -> do! answer env exchange "-" refused.Text refused.Answer
             | ValueNone ->
                 try
-                    do! balance env exchange passage
+                    if KeepBody.isWanted pool.Source.Settings.Retry exchange.Http.Request then
+                        do! balanceKept env exchange passage pool
+                    else
+                        do! balance env exchange passage
                 finally
                     Admission.leave pool
     }

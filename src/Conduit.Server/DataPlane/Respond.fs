@@ -97,6 +97,7 @@ module Answer =
         match outcome with
         | Outcome.Answered _
         | Outcome.ClientGone -> None
+        | Outcome.Declined status -> Some(plain status "The backend refused, and there is no other")
         | Outcome.ClientInvalid _ ->
             Some {
                 plain 400 "Bad request" with

@@ -105,13 +105,6 @@ type Log(factory: ILoggerFactory) =
             "{Name} cannot be resolved: {Reason}. Its addresses stay what they were; it is asked for again"
         )
 
-    static let notYet =
-        LoggerMessage.Define<string, string>(
-            LogLevel.Warning,
-            EventId 15,
-            "{Where}: {What}; it has no effect"
-        )
-
     static let reloaded =
         LoggerMessage.Define<int, string>(
             LogLevel.Information,
@@ -259,9 +252,6 @@ type Log(factory: ILoggerFactory) =
     member _.KeyMade(pool: PoolName) =
         keyMade.Invoke(log, PoolName.value pool, null)
 
-    member _.NotYet(fault: Fault) =
-        notYet.Invoke(log, fault.Where, fault.What, null)
-
     member _.Reloaded(version, changes: string list) =
         let what =
             if changes.IsEmpty then
@@ -287,7 +277,6 @@ type Log(factory: ILoggerFactory) =
 
     /// What a configuration asks for that an operator should know of whenever it is put in force.
     member this.Doubts(config: Config) =
-        config.NotYet |> List.iter this.NotYet
         Config.withoutKey config |> List.iter this.KeyMade
 
         for pool in config.Pools do

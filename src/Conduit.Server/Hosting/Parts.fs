@@ -100,7 +100,9 @@ module internal Parts =
             match change with
             | Change.Added(pool, spec) -> prober.Watch(pool, spec, checkOf agent pool)
             | Change.Removed(pool, spec) -> prober.Forget(pool, spec.Id)
-            | _ -> ())
+            | _ -> ()
+
+            Queue.lookAgain agent.Current)
 
         for observer in extensions.Observers do
             events.Subscribe(Views.event >> observer.Happened) |> ignore

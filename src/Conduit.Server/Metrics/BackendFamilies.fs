@@ -119,6 +119,8 @@ module BackendFamilies =
                     RejectReason.RateLimited, "rate_limited"
                     RejectReason.Busy, "busy"
                     RejectReason.BodyTooLarge, "body_too_large"
+                    RejectReason.QueueFull, "queue_full"
+                    RejectReason.QueueTimeout, "queue_timeout"
                 ] do
                 [ "pool", PoolName.value view.Source.Name; "reason", name ],
                 float (view.Rejections.Count reason)
@@ -127,6 +129,11 @@ module BackendFamilies =
     let private ofPools (agent: Agent) (figure: PoolView -> float) () =
         agent.Current.Pools
         |> Seq.map (fun view -> [ "pool", PoolName.value view.Source.Name ], figure view)
+
+    let private queued (view: PoolView) =
+        match view.Line with
+        | null -> 0.0
+        | line -> float line.Count
 
     /// `unserved` counts the requests that no backend took.
     let all (agent: Agent) (ledger: Ledger) (unserved: Counters) : Family list =
@@ -230,4 +237,12 @@ module BackendFamilies =
                 "lb_pool_available_backends"
                 "Backends that may get new requests."
                 (ofPools agent (_.Available.Length >> float))
+            Family.gauge
+                "lb_pool_queued_requests"
+                "Requests that wait for a place on a backend of the pool."
+                (ofPools agent queued)
+            Family.counter
+                "lb_pool_retries_refused_total"
+                "Further tries that the pool's retry budget did not allow."
+                (ofPools agent (_.Budget.Refused >> float))
         ]

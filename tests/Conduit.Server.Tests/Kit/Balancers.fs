@@ -90,7 +90,6 @@ module Balancers =
                     Timeout = TimeSpan.FromSeconds 5.0
                     Thresholds = { Rise = 1; Fall = 1000 }
                 }
-                Retries = 3
                 Timeouts = {
                     Connect = TimeSpan.FromSeconds 5.0
                     Response = Eventually.patience
@@ -136,7 +135,6 @@ module Balancers =
         Transport = transport
         LogFormat = LogFormat.Text
         LogLevel = LogLevel.Debug
-        NotYet = []
     }
 
     let withTimeouts (change: Timeouts -> Timeouts) (settings: Settings) = {

@@ -54,11 +54,11 @@ module ConfigKey =
                 key.Replace("[]", ""), (if isItem then $"[{inner}]" else inner)
             ]
 
-    /// The faults of a configuration, but for those that say that something is not there yet.
+    /// The faults of a configuration.
     let faults (document: string) : Fault list =
         match WrittenConfig.read "json" document with
         | Ok _ -> []
-        | Error faults -> faults |> List.filter (fun fault -> not (fault.What.EndsWith " not there yet"))
+        | Error faults -> faults
 
     /// What an editor would mark in it.
     let marked (document: string) =

@@ -8,7 +8,8 @@ open System.Net.Sockets
 open System.Threading
 open System.Threading.Tasks
 
-module private Loopback =
+/// Sockets of the loopback address.
+module Loopback =
 
     let bind (port: int) =
         let socket =

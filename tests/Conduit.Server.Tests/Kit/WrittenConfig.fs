@@ -37,11 +37,7 @@ module WrittenConfig =
     /// What `conduit check` prints, with its options.
     let private printed (options: string) (config: Config) =
         match options.Trim() with
-        | "" -> [
-            for fault in config.NotYet do
-                $"warning: {Fault.render fault}"
-            "ok"
-          ]
+        | "" -> [ "ok" ]
         | "--print" -> (ConfigText.yaml (Render.node config)).TrimEnd('\n').Split '\n' |> List.ofArray
         | explained when explained.StartsWith "--explain" ->
             match Explain.lines config (explained.Split('\'')[1]) with
