@@ -74,12 +74,11 @@ let testCarried extra = [
 let testAll extra suites =
     testCarried extra @ List.map (test extra) suites |> List.fold max 0
 
-/// What the tests of the dashboard need from npm, in artifacts/npm; nothing is done where it is there.
-let npmPackages () =
-    let target = Path.Combine(root, "artifacts", "npm")
+/// What a suite needs from npm, in its directory of artifacts/npm; nothing is done where it is there.
+let npmPackages (suite: string) () =
+    let target = Path.Combine(root, "artifacts", "npm", Path.GetFileName suite)
 
-    let source name =
-        Path.Combine(root, dashboardSuite, name)
+    let source name = Path.Combine(root, suite, name)
 
     let copy name = Path.Combine(target, name)
     let lock = "package-lock.json"
@@ -196,7 +195,8 @@ let targets: (string * string * (string list -> int)) list = [
         inTurn [
             (fun () -> forget [ systemSuite; dashboardSuite ])
             (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
-            npmPackages
+            npmPackages systemSuite
+            npmPackages dashboardSuite
             build
             (fun () -> max (test rest systemSuite) (testDashboard rest))
         ])
@@ -214,7 +214,7 @@ let targets: (string * string * (string list -> int)) list = [
     (fun _ ->
         inTurn [
             (fun () -> execute "bash" [ "eng/install-system-programs.sh" ])
-            npmPackages
+            npmPackages dashboardSuite
             build
             screenshots
         ])

@@ -19,6 +19,10 @@ node:nodejs
 npm:npm
 prometheus:prometheus
 promtool:prometheus
+testssl:testssl.sh
+h2load:nghttp2-client
+nghttp:nghttp2-client
+haproxy:haproxy
 "
 
 if [ "${1:-}" = bench ]; then

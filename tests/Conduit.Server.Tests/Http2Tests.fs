@@ -154,7 +154,7 @@ let ``trailers reach clients of HTTP/2, and of HTTP/1.1 that take them`` () : Ta
 [<Fact>]
 let ``a trailer of HTTP/1.1 reaches a client of HTTP/2`` () =
     let answer =
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ndata\r\n0\r\nX-Sum: 7\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n4\r\ndata\r\n0\r\nX-Sum: 7\r\nX-None: \r\n\r\n"
 
     Balancers.withOne (Script.always answer) (fun _ running -> task {
         use http = client ()
@@ -162,6 +162,7 @@ let ``a trailer of HTTP/1.1 reaches a client of HTTP/2`` () =
         let! text = response.Content.ReadAsStringAsync()
         Assert.Equal("data", text)
         Assert.Equal<string seq>([ "7" ], response.TrailingHeaders.GetValues "X-Sum")
+        Assert.Equal<string seq>([ "" ], response.TrailingHeaders.GetValues "X-None")
     })
 
 /// A body that is written while the response is read.

@@ -90,7 +90,10 @@ module ResponseHead =
         if not (Headers.isHopByHop name || Headers.isFraming name) then
             match exchange.Http.Features.Get<IHttpResponseTrailersFeature>() with
             | null -> ()
-            | feature -> feature.Trailers.Append(name, StringValues value)
+            | feature ->
+                // Kestrel's own way to append one leaves those without a value out.
+                let before = feature.Trailers[name]
+                feature.Trailers[name] <- StringValues.Concat(&before, value)
 
     /// Sets status, reason and headers of the client's response. A response has no body when its
     /// request was a HEAD or its status says so; then a Content-Length may still describe one, except

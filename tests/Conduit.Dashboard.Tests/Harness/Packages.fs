@@ -11,7 +11,8 @@ module Packages =
     let repository (path: string) = Path.Combine(Programs.root.Value, path)
 
     let private package (path: string) =
-        let found = repository (Path.Combine("artifacts", "npm", "node_modules", path))
+        let found =
+            repository (Path.Combine("artifacts", "npm", "Conduit.Dashboard.Tests", "node_modules", path))
 
         if File.Exists found then
             found

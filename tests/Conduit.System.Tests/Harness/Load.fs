@@ -106,6 +106,35 @@ module Load =
             Errors = errors
         }
 
+    /// Reads a report of h2load.
+    let ofH2load report =
+        let counted =
+            matches @"(\d+) (succeeded|failed|errored|timeout|2xx|3xx|4xx|5xx)" report
+            |> List.map (fun groups -> groups[2], count groups[1])
+            |> Map.ofList
+
+        let rate =
+            match matches @"^finished in .*, ([\d.]+) req/s" report with
+            | [ [ _; value ] ] -> number value
+            | _ -> failwith $"no rate in the report of h2load:\n{report}"
+
+        {
+            Rate = rate
+            Statuses =
+                [
+                    200, counted["2xx"]
+                    300, counted["3xx"]
+                    400, counted["4xx"]
+                    500, counted["5xx"]
+                ]
+                |> List.filter (snd >> (<) 0)
+                |> Map.ofList
+            Errors =
+                [ "failed"; "errored"; "timeout" ]
+                |> List.map (fun what -> what, counted[what])
+                |> List.filter (snd >> (<) 0)
+        }
+
     /// At least `requests` GETs over `connections` kept connections. hey gives each connection the same
     /// number, and would round down.
     let heyRequests (requests: int) (connections: int) (url: string) = task {
@@ -139,6 +168,40 @@ module Load =
                 (TimeSpan.FromSeconds(float seconds + 60.0))
 
         return ofHey report
+    }
+
+    /// The same with a connection, and a handshake, for each.
+    let heyHandshakes (rate: int) (seconds: int) (connections: int) (url: string) = task {
+        let each = string (rate / connections)
+
+        let! report =
+            run
+                Programs.hey
+                [
+                    "-z"
+                    $"{seconds}s"
+                    "-c"
+                    string connections
+                    "-q"
+                    each
+                    "-disable-keepalive"
+                    url
+                ]
+                (TimeSpan.FromSeconds(float seconds + 60.0))
+
+        return ofHey report
+    }
+
+    /// GETs over HTTP/2, known beforehand for an http URL: so many over `connections` with `streams` at once on
+    /// each.
+    let h2load (requests: int) (connections: int) (streams: int) (url: string) = task {
+        let! report =
+            run
+                Programs.h2load
+                [ "-n"; string requests; "-c"; string connections; "-m"; string streams; url ]
+                (TimeSpan.FromMinutes 3.0)
+
+        return ofH2load report
     }
 
     /// GETs for a number of seconds. wrk never repeats one: what fails is in its errors.

@@ -46,7 +46,41 @@ module Programs =
         Package = "prometheus"
     }
 
-    let private all = [ nginx; hey; wrk; curl; dnsmasq; chromium; node; prometheus; promtool ]
+    let testssl = {
+        Name = "testssl"
+        Package = "testssl.sh"
+    }
+
+    let h2load = {
+        Name = "h2load"
+        Package = "nghttp2-client"
+    }
+
+    let nghttp = {
+        Name = "nghttp"
+        Package = "nghttp2-client"
+    }
+
+    let haproxy = {
+        Name = "haproxy"
+        Package = "haproxy"
+    }
+
+    let private all = [
+        nginx
+        hey
+        wrk
+        curl
+        dnsmasq
+        chromium
+        node
+        prometheus
+        promtool
+        testssl
+        h2load
+        nghttp
+        haproxy
+    ]
 
     /// Servers are in the sbin directories, which are not on everybody's PATH.
     let private directories =
