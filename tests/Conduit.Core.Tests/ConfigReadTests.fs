@@ -20,6 +20,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             Listen = IPEndPoint(IPAddress.Any, 3030)
             Tls = None
             ProxyFrom = AddressSet.empty
+            Heads = HeadLimits.defaults
             Admin =
                 Some {
                     EndPoint = IPEndPoint(IPAddress.Loopback, 8090)
@@ -51,7 +52,14 @@ let ``a list of backends is enough, and all else has its default`` () =
 
 let private full =
     Doc.Section [
-        "listen", Doc.Section [ "host", value "10.0.0.9"; "port", value "8080" ]
+        "listen",
+        Doc.Section [
+            "host", value "10.0.0.9"
+            "port", value "8080"
+            "max_request_line", value "4096"
+            "max_header_size", value "65536"
+            "max_header_count", value "50"
+        ]
         "admin",
         Doc.Section [
             "host", value "0.0.0.0"
@@ -155,6 +163,11 @@ let ``Conduit's own shape says everything`` () =
         Listen = IPEndPoint(IPAddress.Parse "10.0.0.9", 8080)
         Tls = None
         ProxyFrom = AddressSet.empty
+        Heads = {
+            Line = 4096
+            Fields = 65_536
+            Count = 50
+        }
         Admin =
             Some {
                 EndPoint = IPEndPoint(IPAddress.Any, 9000)

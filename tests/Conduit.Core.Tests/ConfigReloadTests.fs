@@ -181,6 +181,9 @@ let ``each setting that changed is told by its key`` () =
     for parts, expected in
         [
             set "listen" ":4000", "listen: 0.0.0.0:4000"
+            [ "listen", Doc.Section(set "max_request_line" "4096") ], "listen.max_request_line: 4096"
+            [ "listen", Doc.Section(set "max_header_size" "4096") ], "listen.max_header_size: 4096"
+            [ "listen", Doc.Section(set "max_header_count" "50") ], "listen.max_header_count: 50"
             set "drain_timeout" "5s", "drain_timeout: 5s"
             set "stats_path" "/stats", "stats_path: /stats"
             set "trust_forwarded" "true", "trust_forwarded: true"
@@ -227,6 +230,7 @@ let private mixtures (before: Config) (after: Config) = [
         before with
             ProxyFrom = after.ProxyFrom
     }
+    { before with Heads = after.Heads }
     { before with Admin = after.Admin }
     {
         before with

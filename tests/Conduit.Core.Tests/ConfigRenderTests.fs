@@ -45,6 +45,9 @@ let ``every default is filled in`` () =
         [
             "listen.host"
             "listen.port"
+            "listen.max_request_line"
+            "listen.max_header_size"
+            "listen.max_header_count"
             "admin.host"
             "admin.port"
             "admin.read_only"

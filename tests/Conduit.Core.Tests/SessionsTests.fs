@@ -44,24 +44,29 @@ let ``a session lasts as long as it is used, and its timeout more`` () =
 let ``sessions are those of a dictionary, as long as there is room`` () =
     Property.check (fun (steps: (byte * bool * byte) list) ->
         let sessions = sessions 4096
-        let mutable now = 0.0
+        // In whole fiftieths of a second: at the end of a session a fraction would be rounded.
+        let mutable now = 0
+
+        let at fiftieths =
+            Instant.ofElapsed (TimeSpan(int64<int> fiftieths * 200_000L))
+
         let mutable expected = Map.empty
 
         steps
         |> List.forall (fun (number, begins, pause) ->
-            now <- now + float pause / 50.0
+            now <- now + int pause
             let number = int number % 16
 
             if begins then
                 let backend = if number % 2 = 0 then a else b
                 sessions.Begin(client number, backend, at now)
-                expected <- Map.add number (backend, now + 10.0) expected
+                expected <- Map.add number (backend, now + 500) expected
                 true
             else
                 let right =
                     match Map.tryFind number expected with
                     | Some(backend, until) when until > now ->
-                        expected <- Map.add number (backend, now + 10.0) expected
+                        expected <- Map.add number (backend, now + 500) expected
                         ValueSome backend
                     | _ ->
                         expected <- Map.remove number expected

@@ -143,6 +143,40 @@ let private names (running: Running) = [
 let private adminLine = "admin: takes effect at the next start"
 
 [<Fact>]
+let ``limits on heads change in place, and connections stay`` () = task {
+    use backend = ScriptedBackend.Start(Script.always (Script.ok "fine"))
+    let port = freePort ()
+
+    let limited limits =
+        (file [ backend.Url ] port "").Replace("host: 127.0.0.1", $"host: 127.0.0.1{limits}")
+
+    do!
+        operate (limited "") (fun operated -> task {
+            use! client = operated.Running.Connect()
+            let long = String('x', 300)
+            let line = $"GET /{long} HTTP/1.1\r\nHost: h\r\n\r\n"
+            let fields = $"GET / HTTP/1.1\r\nHost: h\r\nA: {long}\r\nB: b\r\n\r\n"
+            let! response = client.Ask line
+            Assert.Equal(200, Message.status response)
+
+            let! changes =
+                operated.Change(limited ", max_request_line: 256, max_header_count: 2")
+
+            Assert.Equal<string list>(
+                [ "listen.max_request_line: 256"; "listen.max_header_count: 2"; adminLine ],
+                changes
+            )
+
+            let! response = client.Ask "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+            Assert.Equal(200, Message.status response)
+            let! response = client.Ask line
+            Assert.Equal(414, Message.status response)
+            let! response = operated.Running.Ask fields
+            Assert.Equal(431, Message.status response)
+        })
+}
+
+[<Fact>]
 let ``weights change, backends come and go, and what stays keeps its connections`` () = task {
     use a = ScriptedBackend.Start(Script.always (Script.ok "a"))
     use b = ScriptedBackend.Start(Script.always (Script.ok "b"))

@@ -84,6 +84,8 @@ type Config = {
     Tls: TlsConfig option
     /// Whose connections to the traffic port begin with a header of the PROXY protocol.
     ProxyFrom: AddressSet
+    /// How large the heads of requests to the traffic port may be.
+    Heads: HeadLimits
     Admin: AdminConfig option
     Resolver: ResolverSettings
     /// At least one, with different names.

@@ -5,7 +5,15 @@ namespace Conduit
 [<RequireQualifiedAccess>]
 module Keys =
 
-    let listener = [ "host"; "port"; "tls"; "proxy_protocol" ]
+    let listener = [
+        "host"
+        "port"
+        "tls"
+        "proxy_protocol"
+        "max_request_line"
+        "max_header_size"
+        "max_header_count"
+    ]
 
     let tls = [
         "enabled"

@@ -10,6 +10,7 @@ type private Listening = {
     Port: int option
     Tls: TlsConfig option
     ProxyFrom: AddressSet
+    Heads: HeadLimits option
 }
 
 /// Reads a whole configuration: Conduit's own shape and the three that existing systems use, which are
@@ -22,7 +23,30 @@ module ReadConfig =
         Port = None
         Tls = None
         ProxyFrom = AddressSet.empty
+        Heads = None
     }
+
+    let private heads place : Validation<HeadLimits, Fault> =
+        let defaults = HeadLimits.defaults
+
+        validation {
+            let! line =
+                place
+                |> Place.value "max_request_line" (Scalars.whole 256 262_144) defaults.Line
+
+            and! fields =
+                place
+                |> Place.value "max_header_size" (Scalars.whole 1024 262_144) defaults.Fields
+
+            and! count =
+                place |> Place.value "max_header_count" (Scalars.whole 1 10_000) defaults.Count
+
+            return {
+                Line = line
+                Fields = fields
+                Count = count
+            }
+        }
 
     /// `listen` or `server`: `host`, `port` and `tls`, or a text such as `:3332`.
     let private listener readSecret key (root: Place) : Validation<Listening, Fault> =
@@ -44,19 +68,21 @@ module ReadConfig =
                 and! port = place |> Place.optional "port" Scalars.port
                 and! tls = place |> Place.section "tls" (ReadTls.read readSecret) None
                 and! proxies = ReadAdmission.addresses "proxy_protocol" place
+                and! heads = heads place
 
                 return {
                     Host = host
                     Port = port
                     Tls = tls
                     ProxyFrom = proxies
+                    Heads = Some heads
                 }
               }
 
     let private listen
         readSecret
         (root: Place)
-        : Validation<IPEndPoint * TlsConfig option * AddressSet, Fault> = validation {
+        : Validation<IPEndPoint * TlsConfig option * AddressSet * HeadLimits, Fault> = validation {
         let! listen = listener readSecret "listen" root
         and! server = listener readSecret "server" root
         and! goStyle = root |> Place.optional "lb_port" Scalars.listen
@@ -79,7 +105,8 @@ module ReadConfig =
                 all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
             ),
             all |> List.tryPick _.Tls,
-            all |> List.map _.ProxyFrom |> AddressSet.union
+            all |> List.map _.ProxyFrom |> AddressSet.union,
+            all |> List.tryPick _.Heads |> Option.defaultValue HeadLimits.defaults
     }
 
     let private adminOf readSecret (place: Place) : Validation<AdminConfig option, Fault> = validation {
@@ -292,7 +319,7 @@ module ReadConfig =
 
         validation {
             let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
-            and! listen, tls, proxyFrom = listen readSecret root
+            and! listen, tls, proxyFrom, heads = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
             and! resolver = resolver root
             and! pools = pools readSecret root
@@ -316,6 +343,7 @@ module ReadConfig =
                 Listen = listen
                 Tls = tls
                 ProxyFrom = proxyFrom
+                Heads = heads
                 Admin = admin
                 Resolver = resolver
                 Pools = pools

@@ -220,6 +220,12 @@ module Reload =
             $"listen: {after.Listen}"
         if before.ProxyFrom <> after.ProxyFrom then
             "listen.proxy_protocol changed"
+        if before.Heads.Line <> after.Heads.Line then
+            $"listen.max_request_line: {after.Heads.Line}"
+        if before.Heads.Fields <> after.Heads.Fields then
+            $"listen.max_header_size: {after.Heads.Fields}"
+        if before.Heads.Count <> after.Heads.Count then
+            $"listen.max_header_count: {after.Heads.Count}"
         if before.Tls <> after.Tls then
             match after.Tls with
             | Some _ when before.Tls.IsSome -> "listen.tls changed"

@@ -344,6 +344,9 @@ module Render =
                 | Some settings -> "tls", tls settings
                 | None -> ()
                 yield! addresses "proxy_protocol" config.ProxyFrom
+                "max_request_line", scalar (string config.Heads.Line)
+                "max_header_size", scalar (string config.Heads.Fields)
+                "max_header_count", scalar (string config.Heads.Count)
             ]
             "admin", admin config.Admin
             if config.Resolver <> ResolverSettings.defaults then

@@ -71,6 +71,14 @@ type RejectReason =
     | QueueFull = 4
     /// It has waited as long as it may.
     | QueueTimeout = 5
+    /// Its first line is too long.
+    | LineTooLong = 6
+    /// Its header fields are too large or too many.
+    | HeadTooLarge = 7
+    /// Its head did not come in time.
+    | HeadTooSlow = 8
+    /// It is none that HTTP knows.
+    | Malformed = 9
 
 [<RequireQualifiedAccess>]
 module AdmissionSettings =

@@ -12,6 +12,7 @@ open Microsoft.AspNetCore.Builder
 open Microsoft.AspNetCore.Connections
 open Microsoft.AspNetCore.Hosting
 open Microsoft.AspNetCore.Hosting.Server
+open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
 open Microsoft.AspNetCore.Server.Kestrel.Core
 open Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets
@@ -43,6 +44,33 @@ type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, hsts:
 
         member _.ProcessRequestAsync exchange = serve exchange
         member _.DisposeContext(exchange, _) = exchange.End()
+
+/// Told by Kestrel of each request that it refuses by itself, before there is an exchange for it.
+[<Sealed>]
+type private Refusals(counts: Rejections) =
+    inherit DiagnosticSource()
+
+    let reasonOf status =
+        match status with
+        | StatusCodes.Status414UriTooLong -> RejectReason.LineTooLong
+        | StatusCodes.Status431RequestHeaderFieldsTooLarge -> RejectReason.HeadTooLarge
+        | StatusCodes.Status408RequestTimeout -> RejectReason.HeadTooSlow
+        | _ -> RejectReason.Malformed
+
+    override _.IsEnabled name =
+        name = "Microsoft.AspNetCore.Server.Kestrel.BadRequest"
+
+    override _.Write(_, value) =
+        match value with
+        | :? IFeatureCollection as features ->
+            match features.Get<IBadRequestExceptionFeature>() with
+            | null -> ()
+            | refused ->
+                match refused.Error with
+                | :? Microsoft.AspNetCore.Http.BadHttpRequestException as error ->
+                    counts.Add(reasonOf error.StatusCode)
+                | _ -> ()
+        | _ -> ()
 
 /// The sockets beneath Kestrel, kept hold of, so that the port can be closed while connections live on.
 [<Sealed>]
@@ -104,7 +132,14 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
 [<Sealed>]
 type Listener
     private
-    (server: KestrelServer, carrier: Carrier, lifetime: Lifetime, entrance: Entrance, endPoint: IPEndPoint) =
+    (
+        server: IServer,
+        limits: KestrelServerLimits,
+        carrier: Carrier,
+        lifetime: Lifetime,
+        entrance: Entrance,
+        endPoint: IPEndPoint
+    ) =
 
     /// While the port drains, connections without a request stay open this long after the last answer:
     /// their clients may be about to send one more, whose answer then says `Connection: close`.
@@ -120,10 +155,23 @@ type Listener
                 lifetime.Disconnected()
         })
 
-    static let options (endPoint: IPEndPoint) (lifetime: Lifetime) (entrance: Entrance) services =
-        let options =
-            KestrelServerOptions(AddServerHeader = false, ApplicationServices = services)
+    /// A line that is too long for us, but not for Kestrel, is answered in `Proxy`: with HTTP/2 Kestrel would
+    /// reset its stream. Of larger fields it answers up to twice as much, before it gives a connection of
+    /// HTTP/2 up, and so must their compression.
+    static let limit (heads: HeadLimits) (limits: KestrelServerLimits) =
+        limits.MaxRequestLineSize <- max heads.Line (2 * heads.Fields)
+        limits.MaxRequestHeadersTotalSize <- heads.Fields
+        limits.MaxRequestHeaderCount <- heads.Count
+        limits.Http2.MaxRequestHeaderFieldSize <- 2 * heads.Fields
 
+    static let configure
+        (endPoint: IPEndPoint)
+        (heads: HeadLimits)
+        (lifetime: Lifetime)
+        (entrance: Entrance)
+        (options: KestrelServerOptions)
+        =
+        options.AddServerHeader <- false
         // Bodies are bounded by progress, not by size or by a rate that a quiet stream would miss.
         options.Limits.MaxRequestBodySize <- Nullable()
         options.Limits.MinRequestBodyDataRate <- null
@@ -131,6 +179,7 @@ type Listener
         options.RequestHeaderEncodingSelector <- fun _ -> Encoding.Latin1
         options.ResponseHeaderEncodingSelector <- fun _ -> Encoding.Latin1
 
+        limit heads options.Limits
         Http2Limits.set options.Limits.Http2
         let pipelines = Pipelines(entrance, lifetime)
         pipelines.AddInner options
@@ -141,8 +190,6 @@ type Listener
                 listen.Protocols <- HttpProtocols.Http1
                 listen.Use(counted lifetime).Use(pipelines.Enter) |> ignore
         )
-
-        options
 
     /// The address it is bound to, with the port that the system chose where 0 was asked for.
     member _.EndPoint = endPoint
@@ -160,22 +207,38 @@ type Listener
     /// Connections that clients have open.
     member _.Connections = lifetime.Connections
 
-    /// Binds and begins to serve.
+    /// Sets how large heads may be, from now on.
+    member _.Limit(heads: HeadLimits) = limit heads limits
+
+    /// Binds and begins to serve. Requests that Kestrel refuses by itself are counted in `refused`.
     static member Start
-        (endPoint: IPEndPoint, transport: Transport, entrance: Entrance, serve, loggers: ILoggerFactory)
-        : Task<Listener> = task {
-        // Only for the services that Kestrel's TLS asks for; nothing is hosted.
+        (
+            endPoint: IPEndPoint,
+            transport: Transport,
+            entrance: Entrance,
+            heads: HeadLimits,
+            refused: Rejections,
+            serve,
+            loggers: ILoggerFactory
+        ) : Task<Listener> = task {
+        let carrier = Carrier(transport, loggers)
+        let lifetime = Lifetime()
+        // Only for the services that Kestrel asks for; nothing is hosted.
         let builder = WebApplication.CreateEmptyBuilder(WebApplicationOptions())
         builder.WebHost.UseKestrelCore() |> ignore
 
         let services =
-            builder.Services.AddSingleton<ILoggerFactory>(loggers).BuildServiceProvider()
+            builder.Services
+                .AddSingleton<ILoggerFactory>(loggers)
+                .AddSingleton<IConnectionListenerFactory>(carrier)
+                .AddSingleton<DiagnosticSource>(Refusals refused)
+                .Configure<KestrelServerOptions>(configure endPoint heads lifetime entrance)
+                .BuildServiceProvider()
 
-        let carrier = Carrier(transport, loggers)
-        let lifetime = Lifetime()
+        let server = services.GetRequiredService<IServer>()
 
-        let server =
-            new KestrelServer(Options.Create(options endPoint lifetime entrance services), carrier, loggers)
+        let limits =
+            services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits
 
         let hsts () = entrance.Current.Hsts
         do! server.StartAsync(ProxyApplication(serve, lifetime, hsts), CancellationToken.None)
@@ -185,7 +248,7 @@ type Listener
             | (:? IPEndPoint as bound) :: _ -> bound
             | _ -> endPoint
 
-        return new Listener(server, carrier, lifetime, entrance, bound)
+        return new Listener(server, limits, carrier, lifetime, entrance, bound)
     }
 
     /// 1 the listening socket closes  2 connections close after their next answer  3 those without a

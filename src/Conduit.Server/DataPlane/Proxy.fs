@@ -17,6 +17,10 @@ type ProxyEnv = {
     TrustForwarded: unit -> bool
     /// Those whose `X-Forwarded-*` is believed.
     Proxies: unit -> AddressSet
+    /// Bytes that the first line of a request may have.
+    LongestLine: unit -> int
+    /// Counts requests that are refused for their heads.
+    Refused: Rejections
     /// What answers a target on the traffic port itself, where the operator has asked for that.
     Local: string -> (HttpContext -> Task) option
     Log: Log
@@ -210,6 +214,9 @@ module Proxy =
             | feature -> feature.RawTarget
 
         match RequestHead.originForm target, objection http with
+        | _ when HeadLimits.line http.Request.Method target > env.LongestLine() ->
+            env.Refused.Add RejectReason.LineTooLong
+            answer env exchange "-" "a request line that is too long" Answer.lineTooLong
         | _, Some(reason, own) -> answer env exchange "-" reason own
         | _ when
             HttpMethods.IsConnect http.Request.Method

@@ -58,6 +58,11 @@ module Answer =
 
     let targetUnsupported = plain 501 "This form of request target is not supported"
 
+    let lineTooLong = {
+        plain 414 "The request's target is too long" with
+            Close = true
+    }
+
     /// The client is not among those that may use the pool.
     let denied = plain 403 "Forbidden"
 

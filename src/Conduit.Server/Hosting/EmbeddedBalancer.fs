@@ -78,7 +78,10 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
             let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
             // The application has the port and its certificates.
             let families = Parts.families parts configuration (fun () -> []) (fun () -> None)
-            let serve = Parts.serve parts configuration stats (Exposition.handle families)
+
+            let serve =
+                Parts.serve parts configuration (fun () -> Int32.MaxValue) stats (Exposition.handle families)
+
             parts.Prober.Begin()
             return Ok(EmbeddedBalancer(parts, serve, Parts.takeFigures parts))
     }

@@ -80,9 +80,11 @@ type LoadBalancer
             Parts.families parts configuration (fun () -> entrance.Certificates) (fun () -> opened.Value)
 
         let metrics = Exposition.handle families
-        let serve = Parts.serve parts configuration stats metrics
 
-        match! TrafficPort.Open(loaded.Config, entrance, serve, parts.Log) with
+        let serve =
+            Parts.serve parts configuration (fun () -> configuration.Current.Heads.Line) stats metrics
+
+        match! TrafficPort.Open(loaded.Config, entrance, parts.Refused, serve, parts.Log) with
         | Error fault -> return Error fault
         | Ok port ->
             opened.Value <- Some port

@@ -21,6 +21,8 @@ type internal Parts = {
     Ledger: Ledger
     /// Counts the requests that no backend took.
     Unserved: Counters
+    /// Counts those that were refused for their heads.
+    Refused: Rejections
     /// How long health checks took.
     CheckTimes: TimeHistogram
     Reloads: ReloadCounts
@@ -118,6 +120,7 @@ module internal Parts =
             Ticker = new Ticker(agent, now)
             Ledger = ledger
             Unserved = Counters()
+            Refused = Rejections()
             CheckTimes = checkTimes
             Reloads = new ReloadCounts(events)
             Prober = prober
@@ -143,7 +146,7 @@ module internal Parts =
         let ofPort (figure: TrafficPort -> int) () =
             port () |> Option.map figure |> Option.defaultValue 0
 
-        BackendFamilies.all parts.Agent parts.Ledger parts.Unserved
+        BackendFamilies.all parts.Agent parts.Ledger parts.Unserved parts.Refused
         @ ControlFamilies.all {
             ConfigStatus = fun () -> configuration.Status
             Reloads = parts.Reloads
@@ -155,8 +158,9 @@ module internal Parts =
         }
         @ ProcessFamilies.all
 
-    /// What serves the requests of the traffic port, by the configuration of the moment.
-    let serve (parts: Parts) (configuration: Configuration) stats metrics =
+    /// What serves the requests of the traffic port, by the configuration of the moment. `longestLine` is what
+    /// the first line of a request may have.
+    let serve (parts: Parts) (configuration: Configuration) longestLine stats metrics =
         let isAt (target: string) (path: string) =
             target.StartsWith(path, StringComparison.Ordinal)
             && (target.Length = path.Length || target[path.Length] = '?')
@@ -167,6 +171,8 @@ module internal Parts =
             Now = now
             TrustForwarded = fun () -> configuration.Current.TrustForwarded
             Proxies = fun () -> configuration.Current.TrustedProxies
+            LongestLine = longestLine
+            Refused = parts.Refused
             Local =
                 fun target ->
                     let current = configuration.Current

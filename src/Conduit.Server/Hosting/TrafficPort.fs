@@ -21,9 +21,9 @@ type private Site = {
 
 /// What listeners are opened with.
 type private Openers = {
-    Traffic: IPEndPoint -> Task<Result<Listener, Fault>>
+    Traffic: HeadLimits -> IPEndPoint -> Task<Result<Listener, Fault>>
     /// The port that sends to https.
-    Redirect: IPEndPoint -> Task<Result<Listener, Fault>>
+    Redirect: HeadLimits -> IPEndPoint -> Task<Result<Listener, Fault>>
 }
 
 /// IMPURE: the traffic port, the one that sends to it, and those before them whose requests in flight still
@@ -57,7 +57,7 @@ type TrafficPort
         match redirectOf config with
         | None -> return Ok None
         | Some wanted ->
-            match! openSite openers.Redirect before wanted with
+            match! openSite (openers.Redirect config.Heads) before wanted with
             | Ok site -> return Ok(Some site)
             | Error fault -> return Error fault
     }
@@ -115,27 +115,44 @@ type TrafficPort
         current.Listener.Connections
         + (leaving |> List.sumBy (fun each -> each.Listener.Connections))
 
-    /// Takes the ports; the fault says why one cannot be had.
+    /// Takes the ports; the fault says why one cannot be had. Requests that go no further than their heads
+    /// are counted in `refused`.
     static member Open
-        (config: Config, entrance: Entrance, serve, log: Log)
+        (config: Config, entrance: Entrance, refused: Rejections, serve, log: Log)
         : Task<Result<TrafficPort, Fault>> = task {
         let clear = Entrance(TimeProvider.System, log, Entry.plain)
         let mutable httpsPort = fun () -> config.Listen.Port
 
         let openers = {
             Traffic =
-                fun endPoint ->
+                fun heads endPoint ->
                     Binding.attempt "--port" endPoint (fun () ->
-                        Listener.Start(endPoint, config.Transport, entrance, serve, log.Factory))
+                        Listener.Start(
+                            endPoint,
+                            config.Transport,
+                            entrance,
+                            heads,
+                            refused,
+                            serve,
+                            log.Factory
+                        ))
             Redirect =
-                fun endPoint ->
+                fun heads endPoint ->
                     let toHttps = Redirect.serve (fun () -> httpsPort ())
 
                     Binding.attempt "listen.tls.redirect_port" endPoint (fun () ->
-                        Listener.Start(endPoint, config.Transport, clear, toHttps, log.Factory))
+                        Listener.Start(
+                            endPoint,
+                            config.Transport,
+                            clear,
+                            heads,
+                            refused,
+                            toHttps,
+                            log.Factory
+                        ))
         }
 
-        match! openSite openers.Traffic None config.Listen with
+        match! openSite (openers.Traffic config.Heads) None config.Listen with
         | Error fault -> return Error fault
         | Ok site ->
             match! openRedirect openers None config with
@@ -154,7 +171,7 @@ type TrafficPort
         match entrance.Prepare wanted with
         | Error faults -> return Error faults
         | Ok enter ->
-            match! openSite openers.Traffic (Some current) wanted.Listen with
+            match! openSite (openers.Traffic wanted.Heads) (Some current) wanted.Listen with
             | Error fault -> return Error [ fault ]
             | Ok site ->
                 match! openRedirect openers redirect wanted with
@@ -168,6 +185,8 @@ type TrafficPort
                     return
                         Ok(fun () ->
                             enter ()
+                            site.Listener.Limit wanted.Heads
+                            redirected |> Option.iter (fun site -> site.Listener.Limit wanted.Heads)
                             replace timeout site redirected)
     }
 

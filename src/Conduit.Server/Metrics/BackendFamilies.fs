@@ -111,7 +111,16 @@ module BackendFamilies =
                 Family.flag (Breaker.name target.Backend.Breaker = state)
     }
 
-    let private rejections (agent: Agent) () = seq {
+    let private rejections (agent: Agent) (refused: Rejections) () = seq {
+        for reason, name in
+            [
+                RejectReason.LineTooLong, "line_too_long"
+                RejectReason.HeadTooLarge, "head_too_large"
+                RejectReason.HeadTooSlow, "head_too_slow"
+                RejectReason.Malformed, "malformed"
+            ] do
+            [ "pool", "none"; "reason", name ], float (refused.Count reason)
+
         for view in agent.Current.Pools do
             for reason, name in
                 [
@@ -135,8 +144,8 @@ module BackendFamilies =
         | null -> 0.0
         | line -> float line.Count
 
-    /// `unserved` counts the requests that no backend took.
-    let all (agent: Agent) (ledger: Ledger) (unserved: Counters) : Family list =
+    /// `unserved` counts the requests that no backend took, `refused` those that came no further than their heads.
+    let all (agent: Agent) (ledger: Ledger) (unserved: Counters) (refused: Rejections) : Family list =
         let counter name help (value: Counters -> Counter) =
             Family.counter name help (fun () ->
                 ledger.Entries
@@ -223,8 +232,8 @@ module BackendFamilies =
                 _.BreakerOpened
             Family.counter
                 "lb_rejected_requests_total"
-                "Requests that were not taken into their pool, by reason."
-                (rejections agent)
+                "Requests that were not taken into their pool, by reason; pool is none where the head of the request was refused."
+                (rejections agent refused)
             Family.gauge
                 "lb_backend_info"
                 "What an operator has said of the backend; always 1."

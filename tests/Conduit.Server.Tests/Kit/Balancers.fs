@@ -12,6 +12,7 @@ type Settings = {
     Listen: IPEndPoint
     Tls: TlsConfig option
     ProxyFrom: AddressSet
+    Heads: HeadLimits
     Admin: AdminConfig option
     Backends: BackendSpec list
     Pool: PoolSettings
@@ -79,6 +80,7 @@ module Balancers =
         Listen = IPEndPoint(IPAddress.Loopback, 0)
         Tls = None
         ProxyFrom = AddressSet.empty
+        Heads = HeadLimits.defaults
         Admin = None
         Backends = backends |> List.map spec
         Pool = {
@@ -117,6 +119,7 @@ module Balancers =
         Listen = settings.Listen
         Tls = settings.Tls
         ProxyFrom = settings.ProxyFrom
+        Heads = settings.Heads
         Admin = settings.Admin
         Resolver = ResolverSettings.defaults
         Pools = [
