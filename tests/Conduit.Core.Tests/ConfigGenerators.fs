@@ -376,6 +376,29 @@ module ConfigGenerators =
             (Gen.subListOf [ IPEndPoint(IPAddress.Loopback, 5353); IPEndPoint(IPAddress.IPv6Loopback, 53) ])
             (Gen.elements [ TimeSpan.FromSeconds 1.0; TimeSpan.FromSeconds 7.0 ])
 
+    let private accessLog = gen {
+        let! file =
+            Gen.elements [ None; Some "/var/log/conduit/access.log"; Some "access log.json" ]
+
+        let! format = Gen.elements [ LogFormat.Text; LogFormat.Json ]
+        let! fields = AccessField.names |> List.map snd |> Gen.shuffle
+        let! count = Gen.choose (1, fields.Length)
+        let! sample = Gen.elements [ 0.0; 0.01; 0.5; 1.0 ]
+        let! queue = Gen.choose (16, 1_000_000)
+
+        return {
+            LogFile = file
+            Format = format
+            Fields = fields |> List.ofArray |> List.truncate count
+            Sample = sample
+            Queue = queue
+        }
+    }
+
+    let private requestId =
+        Gen.elements [ None; Some "X-Request-Id"; Some "Correlation" ]
+        |> Gen.map (Option.map (HeaderName.create "test" >> Routing.right))
+
     let private config = gen {
         let! address = Gen.elements addresses
         let! port = port
@@ -390,6 +413,8 @@ module ConfigGenerators =
         let! stats = Gen.optionOf path
         let! metrics = Gen.optionOf path
         let! isCounting = Gen.elements [ true; false ]
+        let! accessLog = Gen.optionOf accessLog
+        let! requestId = requestId
         let! trust = Gen.elements [ true; false ]
         let! proxies = networks
 
@@ -417,6 +442,8 @@ module ConfigGenerators =
             DrainTimeout = drain
             StatsPath = stats
             Metrics = { Enabled = isCounting; Path = metrics }
+            AccessLog = accessLog
+            RequestId = requestId
             TrustForwarded = trust
             TrustedProxies = if trust then AddressSet.empty else proxies
             Transport = transport

@@ -41,6 +41,8 @@ let ``a list of backends is enough, and all else has its default`` () =
             DrainTimeout = seconds 10.0
             StatsPath = None
             Metrics = { Enabled = true; Path = None }
+            AccessLog = None
+            RequestId = None
             TrustForwarded = false
             TrustedProxies = AddressSet.empty
             Transport = Transport.Auto
@@ -80,6 +82,15 @@ let private full =
         "stats_path", value "/stats"
         "trusted_proxies", ConfigDocuments.values [ "10.0.0.0/8"; "::1" ]
         "metrics", Doc.Section [ "enabled", value "false"; "prometheus", Doc.Section [ "path", value "/m" ] ]
+        "access_log",
+        Doc.Section [
+            "file", value "/var/log/access.log"
+            "format", value "json"
+            "fields", ConfigDocuments.values [ "status"; "time" ]
+            "sample", value "0.25"
+            "queue", value "100"
+        ]
+        "request_id_header", value "X-Request-Id"
         "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
         "pools",
         Doc.Section [
@@ -281,6 +292,15 @@ let ``Conduit's own shape says everything`` () =
         DrainTimeout = seconds 90.0
         StatsPath = Some "/stats"
         Metrics = { Enabled = false; Path = Some "/m" }
+        AccessLog =
+            Some {
+                LogFile = Some "/var/log/access.log"
+                Format = LogFormat.Json
+                Fields = [ AccessField.Status; AccessField.Time ]
+                Sample = 0.25
+                Queue = 100
+            }
+        RequestId = Some(HeaderName.create "test" "X-Request-Id" |> Routing.right)
         TrustForwarded = false
         TrustedProxies = addresses [ "10.0.0.0/8"; "::1" ]
         Transport = Transport.Portable

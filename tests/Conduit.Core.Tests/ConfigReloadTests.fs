@@ -243,6 +243,14 @@ let private mixtures (before: Config) (after: Config) = [
     { before with Metrics = after.Metrics }
     {
         before with
+            AccessLog = after.AccessLog
+    }
+    {
+        before with
+            RequestId = after.RequestId
+    }
+    {
+        before with
             TrustForwarded = after.TrustForwarded
     }
     {

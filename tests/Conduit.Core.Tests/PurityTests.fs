@@ -20,8 +20,9 @@ let private effects =
         "files",
         @"(?<!Origin\.)(?<!\| )\b(File|Directory|FileInfo|DirectoryInfo|FileStream|StreamReader|StreamWriter)\b|System\.IO\b"
         "the environment", @"\bEnvironment\b|\bAppContext\b|\bAppDomain\b|\bProcess\b"
+        // "stdout" is what an operator writes.
         "the console",
-        @"\bConsole\b|\be?printfn?\b|\bstd(in|out|err)\b|\b(Trace|Debug)\.|System\.Diagnostics\b"
+        @"\bConsole\b|\be?printfn?\b|(?<!"")\bstd(in|out|err)\b|\b(Trace|Debug)\.|System\.Diagnostics\b"
         // Addresses are values.
         "the network",
         @"System\.Net\.[A-Z]|\bSockets?\b|\bDns\b|\bTcp(Client|Listener)\b|\bHttp(Client|Message\w*|Request\w*|Response\w*|Listener|Context)\b"

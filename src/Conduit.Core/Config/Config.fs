@@ -4,11 +4,6 @@ open System
 open System.Net
 
 [<RequireQualifiedAccess>]
-type LogFormat =
-    | Text
-    | Json
-
-[<RequireQualifiedAccess>]
 type LogLevel =
     | Debug
     | Info
@@ -97,6 +92,9 @@ type Config = {
     /// A path of the traffic port that answers with the statistics.
     StatsPath: string option
     Metrics: MetricsConfig
+    AccessLog: AccessLogConfig option
+    /// The header by which requests are known; nothing where they get none.
+    RequestId: HeaderName option
     /// Whether `X-Forwarded-*` from anybody is believed.
     TrustForwarded: bool
     /// Those whose `X-Forwarded-*` is believed, and who tell a client's address by it.

@@ -37,6 +37,8 @@ module Keys =
 
     let log = [ "format"; "level" ]
 
+    let accessLog = [ "enabled"; "file"; "format"; "fields"; "sample"; "queue" ]
+
     let circuitBreaker = [
         "enabled"
         "failure_threshold"
@@ -145,6 +147,8 @@ module Keys =
         "pools"
         "routes"
         "metrics"
+        "access_log"
+        "request_id_header"
         "drain_timeout"
         "stats_path"
         "trust_forwarded"
@@ -182,6 +186,7 @@ module Keys =
         "metrics", metrics
         "metrics.prometheus", prometheus
         "log", log
+        "access_log", accessLog
         "routes[]", route
         "routes[].timeouts", routeTimeouts
         "routes[].request_headers", headerEdits

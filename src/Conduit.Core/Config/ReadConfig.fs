@@ -264,8 +264,6 @@ module ReadConfig =
     ]
 
     let private log (root: Place) : Validation<LogFormat * LogLevel, Fault> =
-        let formats = [ "text", LogFormat.Text; "json", LogFormat.Json ]
-
         let levels = [
             "debug", LogLevel.Debug
             "info", LogLevel.Info
@@ -278,7 +276,10 @@ module ReadConfig =
             "log"
             (fun place -> validation {
                 let! () = Place.onlyKnown Keys.log place
-                and! format = place |> Place.value "format" (Scalars.oneOf formats) LogFormat.Text
+
+                and! format =
+                    place |> Place.value "format" (Scalars.oneOf LogFormat.names) LogFormat.Text
+
                 and! level = place |> Place.value "level" (Scalars.oneOf levels) LogLevel.Info
                 return format, level
             })
@@ -329,6 +330,8 @@ module ReadConfig =
 
             and! statsPath = root |> Place.optional "stats_path" Scalars.path
             and! metrics = ReadMetrics.read root
+            and! accessLog = ReadAccessLog.read root
+            and! requestId = ReadAccessLog.requestId root
             and! trust = root |> Place.value "trust_forwarded" Scalars.boolean false
             and! proxies = trustedProxies root
 
@@ -351,6 +354,8 @@ module ReadConfig =
                 DrainTimeout = drain
                 StatsPath = statsPath
                 Metrics = metrics
+                AccessLog = accessLog
+                RequestId = requestId
                 TrustForwarded = trust
                 TrustedProxies = proxies
                 Transport = transport

@@ -242,6 +242,16 @@ module Reload =
         if before.Metrics.Path <> after.Metrics.Path then
             let path = after.Metrics.Path |> Option.defaultValue "none"
             $"metrics.prometheus.path: {path}"
+        if before.AccessLog <> after.AccessLog then
+            match after.AccessLog with
+            | Some _ when before.AccessLog.IsSome -> "access_log changed"
+            | Some _ -> "access_log: on"
+            | None -> "access_log: off"
+        if before.RequestId <> after.RequestId then
+            let name =
+                after.RequestId |> Option.map HeaderName.value |> Option.defaultValue "none"
+
+            $"request_id_header: {name}"
         if before.TrustForwarded <> after.TrustForwarded then
             let trust = if after.TrustForwarded then "true" else "false"
             $"trust_forwarded: {trust}"

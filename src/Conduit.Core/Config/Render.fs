@@ -314,10 +314,15 @@ module Render =
                 ]
         ]
 
-    let private logFormat format =
-        match format with
-        | LogFormat.Text -> "text"
-        | LogFormat.Json -> "json"
+    let private accessLog (log: AccessLogConfig) =
+        section [
+            "enabled", boolean true
+            "file", scalar (log.LogFile |> Option.defaultValue AccessLogConfig.standardOutput)
+            "format", scalar (LogFormat.name log.Format)
+            "fields", list (log.Fields |> List.map (AccessField.name >> scalar))
+            "sample", scalar (string log.Sample)
+            "queue", scalar (string log.Queue)
+        ]
 
     let private logLevel level =
         match level with
@@ -362,12 +367,18 @@ module Render =
                 | Some path -> "prometheus", section [ "path", scalar path ]
                 | None -> ()
             ]
+            match config.AccessLog with
+            | Some log -> "access_log", accessLog log
+            | None -> ()
+            match config.RequestId with
+            | Some name -> "request_id_header", scalar (HeaderName.value name)
+            | None -> ()
             "trust_forwarded", boolean config.TrustForwarded
             yield! addresses "trusted_proxies" config.TrustedProxies
             "transport", scalar (transport config.Transport)
             "log",
             section [
-                "format", scalar (logFormat config.LogFormat)
+                "format", scalar (LogFormat.name config.LogFormat)
                 "level", scalar (logLevel config.LogLevel)
             ]
             "pools", section [ for each in config.Pools -> PoolName.value each.Name, pool each ]

@@ -41,6 +41,13 @@ module Address =
         else
             BinaryPrimitives.ReadUInt128BigEndian(Span.op_Implicit bytes)
 
+    /// The address of a number.
+    let ofNumber (number: UInt128) : IPAddress =
+        let bytes = Array.zeroCreate<byte> 16
+        BinaryPrimitives.WriteUInt128BigEndian(bytes.AsSpan(), number)
+        let address = IPAddress bytes
+        if isMapped number then address.MapToIPv4() else address
+
     /// The number of whoever an address belongs to: all of IPv4, the first 64 bits of IPv6, since one
     /// customer has at least a /64.
     let owner (number: UInt128) =

@@ -32,6 +32,7 @@ module Run =
         | Error failure -> return Complaint.start failure
         | Ok balancer ->
             use _ = signals.OnHangUp balancer.Reload
+            use _ = signals.OnUser balancer.ReopenLogs
             // Says nothing to anybody where systemd did not start the program.
             let systemd = SystemdNotifier()
             systemd.Notify ServiceState.Ready

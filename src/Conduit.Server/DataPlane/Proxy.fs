@@ -23,6 +23,8 @@ type ProxyEnv = {
     Refused: Rejections
     /// What answers a target on the traffic port itself, where the operator has asked for that.
     Local: string -> (HttpContext -> Task) option
+    /// The header by which requests are known; null for none.
+    IdHeader: unit -> string | null
     Log: Log
     /// Told of each request once it is over; must not throw.
     Ended: Exchange -> unit
@@ -238,6 +240,7 @@ module Proxy =
     let serve (env: ProxyEnv) (exchange: Exchange) : Task = task {
         exchange.Lifetime.Enter()
         exchange.Record.Begin(Stopwatch.GetTimestamp())
+        RequestId.take (env.IdHeader()) exchange
 
         try
             try

@@ -26,6 +26,9 @@ type RequestRecord() =
     /// Why it was not answered by a backend, or not to the end; null where it was.
     member val Cause: string | null = null with get, set
 
+    /// The header that tells the client the request's id; null where none does.
+    member val IdHeader: string | null = null with get, set
+
     /// Whether the connection was cut instead of an answer, or in the middle of it.
     member val IsCut = false with get, set
 

@@ -134,6 +134,7 @@ module Respond =
         response.ContentType <- "text/plain; charset=utf-8"
         response.Headers["X-Content-Type-Options"] <- "nosniff"
         response.Headers["X-Request-Id"] <- http.TraceIdentifier
+        RequestId.giveBack exchange
 
         match answer.RetryAfter with
         | Some wait -> response.Headers.RetryAfter <- string (Answer.seconds wait)

@@ -81,6 +81,7 @@ module ResponseHead =
             | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
 
         secure exchange
+        RequestId.giveBack exchange
 
         if exchange.Lifetime.IsDraining && not exchange.IsStream then
             response.Headers.Connection <- "close"

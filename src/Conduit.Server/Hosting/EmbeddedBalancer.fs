@@ -60,7 +60,13 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
     static member Start
         (source: ConfigSource, extensions: Extensions, loggers: ILoggerFactory)
         : Task<Result<EmbeddedBalancer, Fault list>> = task {
-        match ConfigSource.load source |> Result.bind (Extensions.apply extensions) with
+        let read () =
+            ConfigSource.load source
+            |> Result.bind (Extensions.apply extensions)
+            |> Result.bind (fun loaded ->
+                AccessLog.Check loaded.Config.AccessLog |> Result.map (fun () -> loaded))
+
+        match read () with
         | Error faults -> return Error faults
         | Ok loaded ->
 
@@ -72,6 +78,7 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
 
             let parts = Parts.start transport extensions loggers
             parts.Log.Doubts loaded.Config
+            parts.AccessLog.Apply loaded.Config.AccessLog
             let! _ = parts.Agent.Update(Reload.initial loaded.Config)
             do! parts.Resolver.Sync loaded.Config.Resolver
             let configuration = Reloading.configuration parts source loaded

@@ -125,6 +125,9 @@ type LoadBalancer
     /// Reads the configuration again, as on SIGHUP. How it went is in the log.
     member _.Reload() : Task = Reloading.inBackground parts reload
 
+    /// Opens the file of the access log by its name again, as after a rotation.
+    member _.ReopenLogs() = parts.AccessLog.Reopen()
+
     /// Starts all parts with a configuration that was read from `source`. The failure says which port cannot
     /// be had, or which file not be served from; nothing is left running then.
     static member Run
@@ -138,9 +141,12 @@ type LoadBalancer
         do! parts.Resolver.Sync loaded.Config.Resolver
 
         let! opened = task {
-            match Entry.read (TimeProvider.System.GetUtcNow()) loaded.Config with
+            let entry = Entry.read (TimeProvider.System.GetUtcNow()) loaded.Config
+
+            match AccessLog.Check loaded.Config.AccessLog |> Result.bind (fun () -> entry) with
             | Error faults -> return Error(StartFailure.Configuration faults)
             | Ok entry ->
+                parts.AccessLog.Apply loaded.Config.AccessLog
                 let entrance = Entrance(TimeProvider.System, parts.Log, entry)
                 let! opened = openPorts parts source loaded entrance
                 return opened |> Result.mapError StartFailure.Port

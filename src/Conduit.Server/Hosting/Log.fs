@@ -74,6 +74,20 @@ type Log(factory: ILoggerFactory) =
     static let stopped =
         LoggerMessage.Define<int>(LogLevel.Information, EventId 11, "Stopped, {Cut} requests cut off")
 
+    static let accessLogFails =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Error,
+            EventId 50,
+            "The access log cannot be written to {File}, its lines are dropped: {Reason}"
+        )
+
+    static let accessLogWorks =
+        LoggerMessage.Define<string>(
+            LogLevel.Information,
+            EventId 51,
+            "The access log is written to {File} again"
+        )
+
     static let loopStalled =
         LoggerMessage.Define<int, float>(
             LogLevel.Error,
@@ -292,6 +306,11 @@ type Log(factory: ILoggerFactory) =
     member _.PortClosed(url, cut) = portClosed.Invoke(log, url, cut, null)
 
     member _.Stopped cut = stopped.Invoke(log, cut, null)
+
+    member _.AccessLogFails(file, reason) =
+        accessLogFails.Invoke(log, file, reason, null)
+
+    member _.AccessLogWorks file = accessLogWorks.Invoke(log, file, null)
 
     member _.LoopStalled(loop, time: TimeSpan) =
         loopStalled.Invoke(log, loop, time.TotalSeconds, null)

@@ -30,6 +30,7 @@ type internal Parts = {
     Resolver: Resolver
     Memory: MemoryUsage
     Forwarder: IForwarder
+    AccessLog: AccessLog
     LoopWatch: IDisposable
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
@@ -127,6 +128,7 @@ module internal Parts =
             Resolver = new Resolver(agent, log)
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(transport)
+            AccessLog = new AccessLog(log)
             LoopWatch = watchLoops log
             Stopping = new CancellationTokenSource()
             Extensions = extensions
@@ -155,6 +157,7 @@ module internal Parts =
             InFlight = ofPort _.Active
             Connections = ofPort _.Connections
             Certificates = certificates
+            AccessLines = parts.AccessLog.Lines
         }
         @ ProcessFamilies.all
 
@@ -181,11 +184,20 @@ module internal Parts =
                     | Some path, _ when isAt target path -> Some stats
                     | _, Some path when isAt target path -> Some metrics
                     | _ -> None
+            IdHeader =
+                fun () ->
+                    match configuration.Current.RequestId with
+                    | Some name -> HeaderName.value name
+                    | None -> null
             Log = parts.Log
             Ended =
                 fun exchange ->
-                    if configuration.Current.Metrics.Enabled then
+                    let current = configuration.Current
+
+                    if current.Metrics.Enabled then
                         Account.count parts.Unserved exchange
+
+                    parts.AccessLog.Write(current.TrustedProxies, exchange)
         }
 
     /// Ends all of them.
@@ -197,6 +209,7 @@ module internal Parts =
             parts.Prober
             parts.Ticker
             parts.Forwarder
+            parts.AccessLog
             parts.LoopWatch
             parts.Memory
             parts.Agent

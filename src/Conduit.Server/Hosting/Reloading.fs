@@ -33,7 +33,16 @@ module internal Reloading =
                 if parts.Stopping.IsCancellationRequested then
                     return Error [ stopping ]
                 else
-                    return! port.Move(config, config.DrainTimeout)
+                    match AccessLog.Check config.AccessLog with
+                    | Error faults -> return Error faults
+                    | Ok() ->
+                        let! moved = port.Move(config, config.DrainTimeout)
+
+                        return
+                            moved
+                            |> Result.map (fun enter () ->
+                                enter ()
+                                parts.AccessLog.Apply config.AccessLog)
             })
 
         if outcome.IsOk then

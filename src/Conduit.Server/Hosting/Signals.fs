@@ -8,6 +8,21 @@ open Microsoft.Extensions.Hosting
 /// Signals that ask the program to stop.
 [<Sealed>]
 type Signals() =
+
+    /// SIGUSR1 as the system numbers it, where it has one.
+    static let user: PosixSignal option =
+        if OperatingSystem.IsLinux() then Some(enum 10)
+        elif OperatingSystem.IsMacOS() then Some(enum 30)
+        else None
+
+    static let on signal (call: unit -> unit) : IDisposable =
+        PosixSignalRegistration.Create(
+            signal,
+            fun context ->
+                context.Cancel <- true
+                call ()
+        )
+
     let first = TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 
     // Only the first signal is taken; the default action of the next one ends the process.
@@ -22,13 +37,13 @@ type Signals() =
     member _.First = first.Task
 
     /// Calls on each SIGHUP, until what it gives is disposed.
-    member _.OnHangUp(call: unit -> Task) : IDisposable =
-        PosixSignalRegistration.Create(
-            PosixSignal.SIGHUP,
-            fun context ->
-                context.Cancel <- true
-                call () |> ignore
-        )
+    member _.OnHangUp(call: unit -> Task) : IDisposable = on PosixSignal.SIGHUP (call >> ignore)
+
+    /// Calls on each SIGUSR1, which would otherwise end the process, until what it gives is disposed.
+    member _.OnUser(call: unit -> unit) : IDisposable | null =
+        match user with
+        | Some signal -> on signal call
+        | None -> null
 
     interface IDisposable with
         member _.Dispose() =

@@ -35,6 +35,7 @@ type ControlReadings = {
     /// Connections that clients have open.
     Connections: unit -> int
     Certificates: unit -> CertificateStatus list
+    AccessLines: AccessLines
 }
 
 /// What metrics tell of the configuration, of health checks and of the side of the clients.
@@ -78,6 +79,13 @@ module ControlFamilies =
             (fun () ->
                 readings.Certificates()
                 |> Seq.map (fun each -> [ "file", each.File ], float (each.NotAfter.ToUnixTimeSeconds())))
+        Family.counter
+            "lb_access_log_lines_total"
+            "Lines of the access log, by what became of them."
+            (fun () -> seq {
+                [ "result", "written" ], float readings.AccessLines.Written.Value
+                [ "result", "dropped" ], float readings.AccessLines.Dropped.Value
+            })
         Family.gauge
             "lb_draining"
             "Whether the program is on its way out: 1 or 0."

@@ -19,6 +19,8 @@ type Settings = {
     DrainTimeout: TimeSpan
     StatsPath: string option
     Metrics: MetricsConfig
+    AccessLog: AccessLogConfig option
+    RequestId: HeaderName option
     TrustForwarded: bool
     TrustedProxies: AddressSet
 }
@@ -101,6 +103,8 @@ module Balancers =
         DrainTimeout = TimeSpan.Zero
         StatsPath = None
         Metrics = { Enabled = true; Path = None }
+        AccessLog = None
+        RequestId = None
         TrustForwarded = false
         TrustedProxies = AddressSet.empty
     }
@@ -133,6 +137,8 @@ module Balancers =
         DrainTimeout = settings.DrainTimeout
         StatsPath = settings.StatsPath
         Metrics = settings.Metrics
+        AccessLog = settings.AccessLog
+        RequestId = settings.RequestId
         TrustForwarded = settings.TrustForwarded
         TrustedProxies = settings.TrustedProxies
         Transport = transport

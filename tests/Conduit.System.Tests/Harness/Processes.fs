@@ -17,6 +17,7 @@ type Signal =
     | HangUp = 1
     | Interrupt = 2
     | Kill = 9
+    | User = 10
     | Terminate = 15
 
 /// What a process that has ended left.
