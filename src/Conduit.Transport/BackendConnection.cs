@@ -81,7 +81,7 @@ public sealed class BackendConnection
 
     public ValueTask SendHeadAsync() => SendAsync(Request.Written);
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder))]
     public async ValueTask SendAsync(ReadOnlyMemory<byte> data)
     {
         try
@@ -92,7 +92,7 @@ public sealed class BackendConnection
                 data = data[sent..];
             }
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException or IOException)
+        catch (Exception error) when (IsBreak(error))
         {
             throw Broken(BackendFaultKind.Refused, error);
         }
@@ -102,7 +102,7 @@ public sealed class BackendConnection
     /// Reads the head of the next response, an interim one (1xx) as well. <paramref name="isHead"/>: the
     /// request was a HEAD, so that no body follows.
     /// </summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder<>))]
     public async ValueTask<ResponseHead> ReadHeadAsync(bool isHead)
     {
         parser.Begin();
@@ -123,7 +123,21 @@ public sealed class BackendConnection
                 throw new BackendFaultException(BackendFaultKind.Garbled, parser.Fault);
             }
 
-            if (await FillAsync(HasAnswered ? BackendFaultKind.Reset : BackendFaultKind.Closed) == 0)
+            MakeRoom();
+            int count;
+
+            try
+            {
+                count = await channel.ReceiveAsync(buffer.AsMemory(end));
+            }
+            catch (Exception error) when (IsBreak(error))
+            {
+                throw Broken(HasAnswered ? BackendFaultKind.Reset : BackendFaultKind.Closed, error);
+            }
+
+            end += count;
+
+            if (count == 0)
             {
                 throw HasAnswered
                     ? new BackendFaultException(BackendFaultKind.Reset, "the connection ended within the head")
@@ -138,7 +152,7 @@ public sealed class BackendConnection
     /// The next piece of the body, valid until the next call; empty at its end. After a switch of protocols
     /// (101), whatever comes, until the backend closes.
     /// </summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder<>))]
     public async ValueTask<ReadOnlyMemory<byte>> ReadBodyAsync()
     {
         while (!bodyEnded)
@@ -153,7 +167,21 @@ public sealed class BackendConnection
                 break;
             }
 
-            if (await FillAsync(BackendFaultKind.Truncated) == 0)
+            MakeRoom();
+            int count;
+
+            try
+            {
+                count = await channel.ReceiveAsync(buffer.AsMemory(end));
+            }
+            catch (Exception error) when (IsBreak(error))
+            {
+                throw Broken(BackendFaultKind.Truncated, error);
+            }
+
+            end += count;
+
+            if (count == 0)
             {
                 if (!isTunnel && Head.Framing != Framing.UntilClose)
                 {
@@ -286,24 +314,6 @@ public sealed class BackendConnection
         return length > 0;
     }
 
-    /// <summary>Reads more behind what the buffer holds; 0 at the connection's end.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> FillAsync(BackendFaultKind kind)
-    {
-        MakeRoom();
-
-        try
-        {
-            var count = await channel.ReceiveAsync(buffer.AsMemory(end));
-            end += count;
-            return count;
-        }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException or IOException)
-        {
-            throw Broken(kind, error);
-        }
-    }
-
     /// <summary>A body of many pieces gets a large buffer; a head that fills its own gets one twice as large.</summary>
     private void MakeRoom()
     {
@@ -356,6 +366,9 @@ public sealed class BackendConnection
             buffer = [];
         }
     }
+
+    private static bool IsBreak(Exception error) =>
+        error is SocketException or ObjectDisposedException or IOException;
 
     private Exception Broken(BackendFaultKind kind, Exception error) =>
         Volatile.Read(ref aborted) == 1

@@ -33,7 +33,7 @@ public abstract class Conversation<TResult>
     protected abstract bool End(BackendConnection? connection, Exception? error, out TResult result);
 
     /// <summary>Throws nothing but what <see cref="End"/> throws.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder<>))]
     protected async ValueTask<TResult> RunAsync()
     {
         while (true)

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using System.Text;
+using Microsoft.Extensions.Primitives;
 
 namespace Conduit.Transport;
 
@@ -8,7 +9,7 @@ namespace Conduit.Transport;
 /// Writes the head of a request into a pooled buffer. Text goes out as Latin-1, byte for byte as Kestrel
 /// read it; a line break in it is refused, because it would begin another field.
 /// </summary>
-public sealed class HeadWriter
+public sealed class HeadWriter : IHeadSink
 {
     private static readonly SearchValues<char> breaks = SearchValues.Create("\r\n\0");
 
@@ -44,6 +45,14 @@ public sealed class HeadWriter
         Bytes(": "u8);
         Line(value);
         Bytes("\r\n"u8);
+    }
+
+    public void Fields(string name, StringValues values)
+    {
+        foreach (var value in values)
+        {
+            Field(name, value ?? "");
+        }
     }
 
     /// <summary>Two header values as one, separated by a comma.</summary>

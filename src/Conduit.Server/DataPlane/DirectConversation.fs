@@ -26,12 +26,15 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
     /// Whether a kept connection was closed by the backend just then, before it saw the request: that says
     /// nothing about the backend, and a new connection tells.
     let isStale (connection: BackendConnection | null) (error: exn | null) =
-        match connection, error with
-        | NonNull connection, (:? BackendFaultException as fault) ->
-            connection.IsReused
-            && not connection.HasAnswered
-            && (fault.Kind = BackendFaultKind.Closed || fault.Kind = BackendFaultKind.Refused)
-            && isIdempotent ()
+        match error with
+        | :? BackendFaultException as fault ->
+            match connection with
+            | null -> false
+            | connection ->
+                connection.IsReused
+                && not connection.HasAnswered
+                && (fault.Kind = BackendFaultKind.Closed || fault.Kind = BackendFaultKind.Refused)
+                && isIdempotent ()
         | _ -> false
 
     let answerLater (connection: BackendConnection) : Task = task {
@@ -72,7 +75,7 @@ type DirectConversation(exchange: Exchange, client: BackendClient) =
     override _.Begin connection =
         exchange.Arm timeouts.Response
         exchange.Hold connection
-        DirectRequest.Write(connection.Request, passage, exchange, target, false)
+        DirectRequest.write connection.Request passage exchange target false
 
     override _.AnswerAsync connection =
         if DirectExchange.isInterim connection.Head then

@@ -62,7 +62,7 @@ type DirectForwarder(sockets: BackendSockets) =
     /// 1 send the head, and the body beside what follows  2 read the head of the answer  3 relay the answer.
     let converse exchange (target: Target) passage (connection: BackendConnection) (upload: DirectUpload) =
         task {
-            DirectRequest.Write(connection.Request, passage, exchange, target, true)
+            DirectRequest.write connection.Request passage exchange target true
             let isHead = HttpMethods.IsHead exchange.Http.Request.Method
 
             if expectsContinue exchange.Http.Request then

@@ -1,18 +1,15 @@
 namespace Conduit.Server
 
-open System
 open System.Net
-open Microsoft.Extensions.Primitives
 open Conduit
 open Conduit.Transport
 
-/// Writes request heads for connections of our own. It belongs to an exchange's forwarder and is used for
-/// one head after the other.
-[<Sealed>]
-type DirectRequest(writer: HeadWriter) =
+/// The heads of requests over connections of our own.
+[<RequireQualifiedAccess>]
+module DirectRequest =
 
     /// What a connection begins with for a backend that is told so who the client is; nothing for any other.
-    static let preface (exchange: Exchange) (target: Target) : byte[] =
+    let private preface (exchange: Exchange) (target: Target) : byte[] =
         match target.Upstream.SendProxy with
         | None -> Array.empty
         | Some version ->
@@ -26,17 +23,8 @@ type DirectRequest(writer: HeadWriter) =
                     (IPEndPoint(server, connection.LocalPort))
             | _ -> Array.empty
 
-    interface IHeadSink with
-        member _.Field(name, value) = writer.Field(name, value)
-
-        member _.Fields(name, values) =
-            for value in values do
-                match value with
-                | null -> writer.Field(name, "")
-                | value -> writer.Field(name, value)
-
     /// Writes the whole head; the body is chunked where only its end will tell its length.
-    static member Write(writer: HeadWriter, passage: Passage, exchange: Exchange, target: Target, hasBody) =
+    let write (writer: HeadWriter) (passage: Passage) (exchange: Exchange) (target: Target) hasBody =
         let url = target.Backend.Spec.Url
         let request = exchange.Http.Request
         let method = RequestHead.method exchange.Http
@@ -45,7 +33,7 @@ type DirectRequest(writer: HeadWriter) =
         if request.Headers.Host.Count = 0 then
             writer.Field("Host", url.Authority)
 
-        RequestHead.fields passage exchange (DirectRequest writer)
+        RequestHead.fields passage exchange writer
 
         if hasBody && not request.ContentLength.HasValue then
             writer.Field("Transfer-Encoding", "chunked")

@@ -77,6 +77,9 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     /// What is noted of the request that is being served.
     member val Record = RequestRecord()
 
+    /// Where the request stands that is being served.
+    member val Journey = Journey()
+
     member _.Lifetime = lifetime
     member val Phase = Phase.AwaitingHead with get, set
 

@@ -49,7 +49,7 @@ module Headers =
     let private isPlain (connection: StringValues) =
         connection.Count = 0
         || (connection.Count = 1
-            && (equals (string connection) "keep-alive" || equals (string connection) "close"))
+            && (let value = connection.ToString() in equals value "keep-alive" || equals value "close"))
 
     /// The headers that the values of `Connection` name; null for none, which is the rule.
     let namedByConnection (connection: StringValues) : string[] | null =

@@ -5,6 +5,7 @@ open System.Net
 open System.Net.Http
 open Microsoft.Extensions.Primitives
 open Conduit
+open Conduit.Transport
 
 /// The request for a backend, as HttpClient takes it.
 [<RequireQualifiedAccess>]

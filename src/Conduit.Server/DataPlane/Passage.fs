@@ -6,6 +6,7 @@ open Microsoft.AspNetCore.WebUtilities
 open Conduit
 
 /// Where a request goes, and what is changed on the way there and back.
+[<Struct; NoEquality; NoComparison>]
 type Passage = {
     Pool: PoolName
     /// The target for the backend, in origin form.
@@ -88,4 +89,7 @@ module Passage =
 
         match route with
         | ValueSome route -> ValueSome(along trust path route)
-        | ValueNone -> Snapshot.fallback snapshot |> ValueOption.map (straight trust path)
+        | ValueNone ->
+            match Snapshot.fallback snapshot with
+            | ValueSome pool -> ValueSome(straight trust path pool)
+            | ValueNone -> ValueNone

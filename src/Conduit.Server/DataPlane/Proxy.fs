@@ -10,6 +10,8 @@ open Conduit
 /// What the data plane needs.
 type ProxyEnv = {
     Agent: Agent
+    /// Tells the agent.
+    Post: Event -> unit
     Forwarder: IForwarder
     /// The clock of the agent's instants.
     Now: unit -> Instant
@@ -30,13 +32,17 @@ type ProxyEnv = {
     Ended: Exchange -> unit
 }
 
+/// What becomes of a request once its way is known.
+[<Struct; NoEquality; NoComparison; RequireQualifiedAccess>]
+type private Step =
+    /// It is sent to a backend.
+    | Forward of result: ValueTask<TryResult>
+    /// Whatever else: it is answered, or has to wait first.
+    | Answer of answer: Task
+
 /// The data plane on one screen.
 [<RequireQualifiedAccess>]
 module Proxy =
-
-    /// The pause before a backend that has just failed is tried again, for want of another.
-    let private pause tries =
-        TimeSpan.FromMilliseconds(10.0 * float (1 <<< min tries 6))
 
     let private backendOf (target: Target) = BackendId.value target.Backend.Spec.Id
 
@@ -75,117 +81,150 @@ module Proxy =
         | Place.Unavailable
         | Place.Taken _ -> unavailable "no backend is available"
 
-    /// 1 read the snapshot  2 take a lease on a backend, waiting where it must  3 forward  4 settle the lease
-    /// 5 perhaps try another  6 answer for what failed.
-    let private balance (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Task = task {
-        let http = exchange.Http
-        let begun = env.Now()
-        let mutable tried: Gauge list = []
-        let mutable refusal = Place.Unavailable
-        let mutable last = ValueNone
-        let mutable retryAfter = TimeSpan.Zero
-        let mutable going = true
+    /// A place on a backend of the pool; nothing when there is none at the moment.
+    let private look (env: ProxyEnv) (exchange: Exchange) (pool: PoolView) : Target voption =
+        let journey = exchange.Journey
+        let passage = journey.Passage
 
-        while going do
-            going <- false
+        let demand = {
+            Now = env.Now()
+            Key = AffinityKey.ofRequest pool.Source.Settings (env.Proxies()) exchange.Http passage.Path
+            Tried = journey.Tried
+        }
 
-            match Snapshot.pool passage.Pool env.Agent.Current with
-            | ValueNone -> ()
-            | ValueSome pool ->
-                let settings = pool.Source.Settings
-                retryAfter <- PoolSettings.retryAfter settings
-                let tries = Tries.next pool env.Now begun tried
+        Stickiness.take demand (env.Proxies()) passage.TrustForwarded exchange.Http pool
 
-                let demand = {
-                    Now = env.Now()
-                    Key = AffinityKey.ofRequest settings (env.Proxies()) http passage.Path
-                    Tried = tried
-                }
+    /// Sends the request to a backend on which it has a place.
+    let private send (env: ProxyEnv) (exchange: Exchange) (pool: PoolView) target : ValueTask<TryResult> =
+        let journey = exchange.Journey
+        journey.Target <- target
+        journey.Sent <- env.Now()
 
-                let mutable lease =
-                    if Queue.isBusy pool then
-                        ValueNone
-                    else
-                        Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool
+        let timeouts =
+            RouteTimeouts.over pool.Source.Settings.Timeouts journey.Passage.Timeouts
+            |> Retrying.timeouts journey.Tries
 
-                if lease.IsNone then
-                    let look pool =
-                        let demand = { demand with Now = env.Now() }
-                        Stickiness.take demand (env.Proxies()) passage.TrustForwarded http pool
+        exchange.Answers <- Retrying.answers journey.Tries exchange.Http.Request
+        env.Forwarder.Forward(exchange, target, timeouts, journey.Passage)
 
-                    match! Queue.take exchange env.Agent look pool with
-                    | Place.Taken target -> lease <- ValueSome target
-                    | refused -> refusal <- refused
+    /// Gives the place back and notes how the try ended. Says whether another is to follow.
+    let private settle (env: ProxyEnv) (exchange: Exchange) (pool: PoolView) (result: TryResult) : bool =
+        let journey = exchange.Journey
+        let target = journey.Target
+        let ended = env.Now()
+        let elapsed = Instant.elapsed journey.Sent ended
+        Lease.observe result.Outcome ended (exchange.TimeToHead |> ValueOption.defaultValue elapsed) target
+        Lease.settle env.Post result.Outcome elapsed target
+        Account.tried exchange target result.Outcome
 
-                match lease with
-                | ValueNone -> ()
-                | ValueSome target ->
-                    let sent = env.Now()
+        if result.Outcome = Outcome.BodyTooLarge then
+            pool.Rejections.Add RejectReason.BodyTooLarge
 
-                    let timeouts =
-                        RouteTimeouts.over settings.Timeouts passage.Timeouts |> Retrying.timeouts tries
+        Retrying.mayFollow journey.Tries (Retrying.spent journey.Tries exchange result) result.Outcome
 
-                    exchange.Answers <- Retrying.answers tries http.Request
-                    let! result = env.Forwarder.Forward(exchange, target, timeouts, passage)
+    /// Makes ready for the try that follows a failed one. Gives its pool, if there still is one.
+    let private prepare env (exchange: Exchange) (pool: PoolView) outcome : Task<PoolView voption> = task {
+        let journey = exchange.Journey
+        let target = journey.Target
+        env.Log.Retrying(exchange.Http.TraceIdentifier, backendOf target, Outcome.describe outcome)
+        Account.retried target
+        do! Retrying.prepare journey.Tries exchange pool journey.Tried target outcome
+        journey.Tried <- target.Gauge :: journey.Tried
+        let next = Snapshot.pool journey.Passage.Pool env.Agent.Current
 
-                    let ended = env.Now()
-                    let elapsed = Instant.elapsed sent ended
-                    let answeredIn = exchange.TimeToHead |> ValueOption.defaultValue elapsed
-                    Lease.observe result.Outcome ended answeredIn target
-                    Lease.settle env.Agent.Post result.Outcome elapsed target
-                    Account.tried exchange target result.Outcome
-                    last <- ValueSome(struct (target, result.Outcome))
+        match next with
+        | ValueSome pool -> journey.Tries <- Tries.next pool env.Now journey.Tries.Begun journey.Tried
+        | ValueNone -> ()
 
-                    if result.Outcome = Outcome.BodyTooLarge then
-                        pool.Rejections.Add RejectReason.BodyTooLarge
-
-                    if Retrying.mayFollow tries (Retrying.spent tries exchange result) result.Outcome then
-                        env.Log.Retrying(
-                            http.TraceIdentifier,
-                            backendOf target,
-                            Outcome.describe result.Outcome
-                        )
-
-                        Account.retried target
-                        do! Retrying.prepare tries exchange pool tried target result.Outcome
-                        tried <- target.Gauge :: tried
-                        going <- true
-
-        match last with
-        | ValueSome(struct (_, Outcome.Answered _)) -> ()
-        | ValueSome(struct (target, outcome)) -> do! fail env exchange (backendOf target) outcome
-        | ValueNone -> do! refuse env exchange refusal retryAfter
+        return next
     }
 
-    /// The same, with a body that is kept for further tries.
-    let private balanceKept (env: ProxyEnv) (exchange: Exchange) (passage: Passage) pool : Task = task {
+    let private conclude env (exchange: Exchange) outcome : Task =
+        match outcome with
+        | Outcome.Answered _ -> Task.CompletedTask
+        | outcome -> fail env exchange (backendOf exchange.Journey.Target) outcome
+
+    /// What only some requests need. 1 wait for a place  2 forward  3 settle  4 perhaps try again. `last` is how
+    /// the try before ended, if there was one.
+    let private persist (env: ProxyEnv) (exchange: Exchange) first (before: Outcome voption) : Task = task {
+        let mutable pool: PoolView voption = first
+        let mutable last = before
+
+        while pool.IsSome do
+            let view = pool.Value
+            pool <- ValueNone
+
+            let! place =
+                match
+                    (if Queue.isBusy view then
+                         ValueNone
+                     else
+                         look env exchange view)
+                with
+                | ValueSome target -> Task.FromResult(Place.Taken target)
+                | ValueNone -> Queue.take exchange env.Agent (look env exchange) view
+
+            match place with
+            | Place.Taken target ->
+                let! result = send env exchange view target
+                last <- ValueSome result.Outcome
+
+                if settle env exchange view result then
+                    let! next = prepare env exchange view result.Outcome
+                    pool <- next
+            | refused when last.IsNone ->
+                do! refuse env exchange refused (PoolSettings.retryAfter view.Source.Settings)
+            | _ -> ()
+
+        match last with
+        | ValueSome outcome -> do! conclude env exchange outcome
+        | ValueNone -> ()
+    }
+
+    /// The tries that follow the first.
+    let private tryAgain env exchange pool outcome : Task = task {
+        let! next = prepare env exchange pool outcome
+        do! persist env exchange next (ValueSome outcome)
+    }
+
+    /// With a body that is kept for further tries.
+    let private sendKept env (exchange: Exchange) (pool: PoolView) : Task = task {
         match! KeepBody.read pool.Source.Settings exchange with
         | Error outcome -> do! fail env exchange "-" outcome
         | Ok body ->
             exchange.Keep body
 
             try
-                do! balance env exchange passage
+                do! persist env exchange (ValueSome pool) ValueNone
             finally
                 exchange.Release()
     }
 
-    /// Takes the request into its pool, or answers why not.
-    let private admit (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Task = task {
+    /// Takes the request into its pool and takes a lease on a backend; or answers why not.
+    let private admit (env: ProxyEnv) (exchange: Exchange) (passage: Passage) : Step =
+        let journey = exchange.Journey
+        journey.Begin passage
+
         match Snapshot.pool passage.Pool env.Agent.Current with
-        | ValueNone -> do! balance env exchange passage
+        | ValueNone -> Step.Answer(refuse env exchange Place.Unavailable TimeSpan.Zero)
         | ValueSome pool ->
             match Admission.enter (env.Now()) (env.Proxies()) exchange.Http pool with
-            | ValueSome refused -> do! answer env exchange "-" refused.Text refused.Answer
+            | ValueSome refused -> Step.Answer(answer env exchange "-" refused.Text refused.Answer)
             | ValueNone ->
-                try
-                    if KeepBody.isWanted pool.Source.Settings.Retry exchange.Http.Request then
-                        do! balanceKept env exchange passage pool
-                    else
-                        do! balance env exchange passage
-                finally
-                    Admission.leave pool
-    }
+                journey.Admitted <- ValueSome pool
+                journey.Tries <- Tries.next pool env.Now (env.Now()) []
+
+                if KeepBody.isWanted pool.Source.Settings.Retry exchange.Http.Request then
+                    Step.Answer(sendKept env exchange pool)
+                else
+                    match
+                        (if Queue.isBusy pool then
+                             ValueNone
+                         else
+                             look env exchange pool)
+                    with
+                    | ValueSome target -> Step.Forward(send env exchange pool target)
+                    | ValueNone -> Step.Answer(persist env exchange (ValueSome pool) ValueNone)
 
     /// HttpClient takes `get` for `GET`; a server need not.
     let private isMiswritten (method: string) =
@@ -207,7 +246,10 @@ module Proxy =
         else
             None
 
-    let private route (env: ProxyEnv) (exchange: Exchange) : Task =
+    let private turnAway env exchange reason own =
+        Step.Answer(answer env exchange "-" reason own)
+
+    let private route (env: ProxyEnv) (exchange: Exchange) : Step =
         let http = exchange.Http
 
         let target =
@@ -218,25 +260,46 @@ module Proxy =
         match RequestHead.originForm target, objection http with
         | _ when HeadLimits.line http.Request.Method target > env.LongestLine() ->
             env.Refused.Add RejectReason.LineTooLong
-            answer env exchange "-" "a request line that is too long" Answer.lineTooLong
-        | _, Some(reason, own) -> answer env exchange "-" reason own
+            turnAway env exchange "a request line that is too long" Answer.lineTooLong
+        | _, Some(reason, own) -> turnAway env exchange reason own
         | _ when
             HttpMethods.IsConnect http.Request.Method
             && not (RequestHead.isWebSocketStream http)
             ->
-            answer env exchange "-" "CONNECT" Answer.connectUnsupported
-        | ValueNone, None -> answer env exchange "-" "a target that is no path" Answer.targetUnsupported
+            turnAway env exchange "CONNECT" Answer.connectUnsupported
+        | ValueNone, None -> turnAway env exchange "a target that is no path" Answer.targetUnsupported
         | ValueSome path, None ->
             match env.Local path with
-            | Some handler -> handler http
+            | Some handler -> Step.Answer(handler http)
             | None ->
                 let trust = env.TrustForwarded() || ClientAddress.isToldBy (env.Proxies()) http
 
                 match Passage.find trust http.Request path env.Agent.Current with
                 | ValueSome passage -> admit env exchange passage
-                | ValueNone -> answer env exchange "-" "no route" Answer.noRoute
+                | ValueNone -> turnAway env exchange "no route" Answer.noRoute
 
-    /// Serves one request. Throws nothing: a defect is logged and answered 500.
+    /// How the first try ended, and those that follow it, if any do.
+    let private follow env (exchange: Exchange) (result: TryResult) : Task =
+        let pool = exchange.Journey.Admitted.Value
+
+        if settle env exchange pool result then
+            tryAgain env exchange pool result.Outcome
+        else
+            conclude env exchange result.Outcome
+
+    let private leave env (exchange: Exchange) =
+        match exchange.Journey.Admitted with
+        | ValueSome pool ->
+            exchange.Journey.Admitted <- ValueNone
+            Admission.leave pool
+        | ValueNone -> ()
+
+        env.Ended exchange
+        exchange.Lifetime.Leave()
+
+    /// Serves one request: 1 find its way, admit it, take a lease on a backend and forward  2 settle, answer what
+    /// failed, perhaps try again  3 leave. Throws nothing: a defect is logged and answered 500. It is the
+    /// only task that most requests need.
     let serve (env: ProxyEnv) (exchange: Exchange) : Task = task {
         exchange.Lifetime.Enter()
         exchange.Record.Begin(Stopwatch.GetTimestamp())
@@ -244,7 +307,11 @@ module Proxy =
 
         try
             try
-                do! route env exchange
+                match route env exchange with
+                | Step.Answer answering -> do! answering
+                | Step.Forward forwarding ->
+                    let! result = forwarding
+                    do! follow env exchange result
             with error ->
                 env.Log.HandlerFailed(exchange.Http.TraceIdentifier, error)
                 exchange.Record.Cause <- "a defect in Conduit"
@@ -254,6 +321,5 @@ module Proxy =
                 else
                     do! Respond.send exchange Answer.defect
         finally
-            env.Ended exchange
-            exchange.Lifetime.Leave()
+            leave env exchange
     }

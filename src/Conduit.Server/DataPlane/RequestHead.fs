@@ -9,11 +9,7 @@ open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
 open Microsoft.Extensions.Primitives
 open Conduit
-
-/// Where the fields of a request's head go.
-type IHeadSink =
-    abstract Field: name: string * value: string -> unit
-    abstract Fields: name: string * values: StringValues -> unit
+open Conduit.Transport
 
 /// The head of the request that goes to the backend.
 [<RequireQualifiedAccess>]
@@ -37,24 +33,26 @@ module RequestHead =
     /// Whether a stream of HTTP/2 is to become a WebSocket (RFC 8441): there it is a CONNECT with a path.
     let isWebSocketStream (http: HttpContext) =
         match http.Features.Get<IHttpExtendedConnectFeature>() with
-        | NonNull feature when feature.IsExtendedConnect ->
-            "websocket".Equals(feature.Protocol, StringComparison.OrdinalIgnoreCase)
-        | _ -> false
+        | null -> false
+        | feature ->
+            feature.IsExtendedConnect
+            && "websocket".Equals(feature.Protocol, StringComparison.OrdinalIgnoreCase)
 
     /// `h2c` is not passed on: behind it a client could speak to the backend unseen.
     let private askedUpgrade (http: HttpContext) : string | null =
         match http.Features.Get<IHttpUpgradeFeature>() with
-        | NonNull feature when feature.IsUpgradableRequest ->
+        | null -> null
+        | feature ->
             let wanted = http.Request.Headers.Upgrade
 
             if
                 wanted.Count = 1
+                && feature.IsUpgradableRequest
                 && not ((string wanted).Contains("h2c", StringComparison.OrdinalIgnoreCase))
             then
                 string wanted
             else
                 null
-        | _ -> null
 
     /// The protocol that the request wants to switch to; null when it does not.
     let upgrade (http: HttpContext) : string | null =
@@ -76,8 +74,8 @@ module RequestHead =
         let sent (name: string) =
             if trust then request.Headers[name] else StringValues.Empty
 
-        let orElse (own: string) (values: StringValues) =
-            if values.Count = 0 then own else string values
+        let first (values: StringValues) (own: string) =
+            if values.Count = 0 then own else values.ToString()
 
         let before = sent "X-Forwarded-For"
 
@@ -89,12 +87,12 @@ module RequestHead =
 
         sink.Field("X-Forwarded-For", chain)
 
-        sink.Field("X-Forwarded-Proto", sent "X-Forwarded-Proto" |> orElse request.Scheme)
+        sink.Field("X-Forwarded-Proto", first (sent "X-Forwarded-Proto") request.Scheme)
 
         let host = request.Headers.Host
 
         if host.Count > 0 then
-            sink.Field("X-Forwarded-Host", sent "X-Forwarded-Host" |> orElse (string host))
+            sink.Field("X-Forwarded-Host", first (sent "X-Forwarded-Host") (host.ToString()))
 
     /// A certificate's subject as a header can carry it: what is not printable ASCII, and `%` itself, as the
     /// bytes of UTF-8 after a `%`.

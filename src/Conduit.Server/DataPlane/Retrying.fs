@@ -6,39 +6,10 @@ open System.Threading.Tasks
 open Microsoft.AspNetCore.Http
 open Conduit
 
-/// What one request has left of its pool's retry policy. IMPURE: it reads the clock, and takes from the
-/// pool's budget.
-[<Struct; NoEquality; NoComparison>]
-type Tries = {
-    Settings: RetrySettings
-    Budget: BudgetCell
-    Now: unit -> Instant
-    /// When the request began.
-    Begun: Instant
-    /// Further tries so far.
-    Done: int
-}
-
-[<RequireQualifiedAccess>]
-module Tries =
-
-    /// What there is for the next try on a pool, after those on the backends of these gauges.
-    let next (pool: PoolView) now begun (tried: Gauge list) : Tries =
-        if tried.IsEmpty then
-            pool.Budget.Count()
-
-        {
-            Settings = pool.Source.Settings.Retry
-            Budget = pool.Budget
-            Now = now
-            Begun = begun
-            Done = tried.Length
-        }
-
 [<RequireQualifiedAccess>]
 module Retrying =
 
-    let private timeLeft tries =
+    let private timeLeft (tries: Tries) =
         match tries.Settings.TotalTimeout with
         | Some total -> total - Instant.elapsed tries.Begun (tries.Now())
         | None -> TimeSpan.MaxValue
@@ -56,7 +27,7 @@ module Retrying =
                     Response = timeouts.Response |> min most |> max (TimeSpan.FromMilliseconds 1.0)
             }
 
-    let private isAllowed tries =
+    let private isAllowed (tries: Tries) =
         tries.Done < tries.Settings.Most
         && timeLeft tries > TimeSpan.Zero
         && tries.Budget.TryTake(tries.Settings.Budget, tries.Now())
@@ -86,7 +57,7 @@ module Retrying =
 
     /// The pause before the next try. None before one that can go elsewhere after a failed connection: there
     /// is nothing to wait for.
-    let private pause tries outcome goesElsewhere (retryAfter: TimeSpan) : TimeSpan =
+    let private pause (tries: Tries) outcome goesElsewhere (retryAfter: TimeSpan) : TimeSpan =
         match outcome with
         | Outcome.ConnectFailed _ when goesElsewhere -> TimeSpan.Zero
         | _ ->
@@ -96,7 +67,7 @@ module Retrying =
 
     /// Clears what the last try has left, and waits for the next one's time.
     let prepare
-        tries
+        (tries: Tries)
         (exchange: Exchange)
         (pool: PoolView)
         (tried: Gauge list)

@@ -170,6 +170,7 @@ module internal Parts =
 
         Proxy.serve {
             Agent = parts.Agent
+            Post = parts.Agent.Post
             Forwarder = parts.Forwarder
             Now = now
             TrustForwarded = fun () -> configuration.Current.TrustForwarded

@@ -9,6 +9,11 @@ namespace Conduit.Transport.Epoll;
 /// <summary>What a loop tells of events. Runs on the loop, so it may not block.</summary>
 internal interface IEventSink
 {
+    /// <summary>Told of all events that have come together, before any of them is acted upon.</summary>
+    void Announce(uint events)
+    {
+    }
+
     /// <param name="events">The bits of epoll(7).</param>
     void OnEvents(uint events);
 }
@@ -71,6 +76,9 @@ internal sealed unsafe class EventLoop
 
     /// <summary>Since when it has been running what became ready, on the system's tick count; 0 when it waits.</summary>
     internal long BusySince => Volatile.Read(ref busySince);
+
+    /// <summary>Whether it looked at its sockets no longer than a millisecond or two ago.</summary>
+    internal bool HasJustLooked => Environment.TickCount64 - Volatile.Read(ref busySince) <= 1;
 
     /// <summary>Begins to wait for a descriptor. Gives the token that ends it again.</summary>
     internal ulong Register(int descriptor, uint events, IEventSink sink)
@@ -153,6 +161,12 @@ internal sealed unsafe class EventLoop
             for (var index = 0; index < count; index++)
             {
                 var at = events + (index * Native.EventSize);
+                Find(*(ulong*)(at + Native.EventData))?.Announce(*(uint*)at);
+            }
+
+            for (var index = 0; index < count; index++)
+            {
+                var at = events + (index * Native.EventSize);
                 Dispatch(*(uint*)at, *(ulong*)(at + Native.EventData));
             }
 
@@ -170,11 +184,21 @@ internal sealed unsafe class EventLoop
             return;
         }
 
-        var all = Volatile.Read(ref registered);
-        if (Volatile.Read(ref all[(int)(uint)token]) is { } one && one.Token == token)
+        if (Find(token) is { } sink)
         {
-            Tell(one.Sink, events);
+            Tell(sink, events);
         }
+    }
+
+    private IEventSink? Find(ulong token)
+    {
+        if (token == WakeToken)
+        {
+            return null;
+        }
+
+        var all = Volatile.Read(ref registered);
+        return Volatile.Read(ref all[(int)(uint)token]) is { } one && one.Token == token ? one.Sink : null;
     }
 
     /// <summary>What was posted until now; what that posts again comes after the next look at the sockets.</summary>

@@ -66,6 +66,9 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
     public override ValueTask<int> SendAsync(ReadOnlyMemory<byte> data) =>
         writing.Begin(MemoryMarshal.AsMemory(data));
 
+    /// <summary>What a <see cref="ReceiveAsync"/> waits for that could not be done at once.</summary>
+    internal SocketOperation Receiving => reading;
+
     /// <summary>Ends a wait for data, if there is one, with a result of -1.</summary>
     internal void CancelReceive() => reading.Cancel();
 
@@ -117,6 +120,19 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
     /// <summary>Has the loop come back to this socket after the others.</summary>
     internal void Post() => Volatile.Read(ref loop).Post(this);
 
+    public void Announce(uint events)
+    {
+        if ((events & (Native.PeerClosed | Native.HangUp | Native.Error)) != 0)
+        {
+            isPeerClosed = true;
+        }
+
+        if ((events & Native.In) != 0)
+        {
+            reading.Announce();
+        }
+    }
+
     public void OnEvents(uint events)
     {
         if ((events & (Native.PeerClosed | Native.HangUp | Native.Error)) != 0)
@@ -142,7 +158,18 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
 
     public override bool IsStale()
     {
-        if (isPeerClosed || !Enter())
+        if (isPeerClosed)
+        {
+            return true;
+        }
+
+        // Then the loop knows: it has just looked, and been told of nothing.
+        if (loop == EventLoop.Current && loop.HasJustLooked && !reading.IsReady)
+        {
+            return isClosed;
+        }
+
+        if (!Enter())
         {
             return true;
         }

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
+using System.Threading.Tasks.Sources;
 using Microsoft.AspNetCore.Connections;
 
 namespace Conduit.Transport.Epoll;
@@ -13,7 +14,7 @@ namespace Conduit.Transport.Epoll;
 /// What a client sends, read from its socket when it is asked for and not before: a client that sends
 /// faster than it is read waits in its own system.
 /// </summary>
-internal sealed class SocketInput(LoopSocket socket) : PipeReader
+internal sealed class SocketInput(LoopSocket socket) : PipeReader, IValueTaskSource<ReadResult>
 {
     private const int FirstBuffer = 4 * 1024;
     private const int LargeBuffer = 64 * 1024;
@@ -44,7 +45,8 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader
 
         return hasNew || isEnded
             ? new ValueTask<ReadResult>(new ReadResult(Unread, isCanceled: false, isEnded))
-            : FillAsync(cancellationToken);
+            : cancellationToken.CanBeCanceled ? FillAsync(cancellationToken)
+            : Fill();
     }
 
     public override bool TryRead(out ReadResult result)
@@ -102,40 +104,77 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<ReadResult> FillAsync(CancellationToken cancellation)
-    {
-        var registration = cancellation.CanBeCanceled
-            ? cancellation.UnsafeRegister(static reader => ((SocketInput)reader!).CancelPendingRead(), this)
-            : default;
+    // The wait of a reader without a token is the socket's own.
+    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => socket.Receiving.GetStatus(token);
 
-        int count;
+    void IValueTaskSource<ReadResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        socket.Receiving.OnCompleted(continuation, state, token, flags);
+
+    ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
+    {
         try
         {
-            count = await socket.ReceiveAsync(Room());
+            return Received(socket.Receiving.GetResult(token));
         }
-        catch (SocketException error) when (error.SocketErrorCode == SocketError.ConnectionReset)
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            throw new ConnectionResetException(error.Message, error);
+            throw Broken(error);
         }
-        catch (ObjectDisposedException error)
+    }
+
+    private ValueTask<ReadResult> Fill()
+    {
+        ValueTask<int> receiving;
+        try
         {
-            throw new ConnectionAbortedException("the connection was aborted", error);
+            receiving = socket.ReceiveAsync(Room());
         }
-        finally
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
         {
-            registration.Dispose();
+            return ValueTask.FromException<ReadResult>(Broken(error));
         }
 
-        if (count == SocketOperation.Cancelled)
+        return receiving.IsCompletedSuccessfully
+            ? new ValueTask<ReadResult>(Received(receiving.Result))
+            : new ValueTask<ReadResult>(this, socket.Receiving.Version);
+    }
+
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder<>))]
+    private async ValueTask<ReadResult> FillAsync(CancellationToken cancellation)
+    {
+        ReadResult result;
+
+        using (cancellation.UnsafeRegister(static reader => ((SocketInput)reader!).CancelPendingRead(), this))
+        {
+            result = await Fill();
+        }
+
+        if (result.IsCanceled)
         {
             cancellation.ThrowIfCancellationRequested();
-            return new ReadResult(Unread, isCanceled: true, isEnded);
         }
 
-        Take(count);
-        return new ReadResult(Unread, isCanceled: false, isEnded);
+        return result;
     }
+
+    private ReadResult Received(int count)
+    {
+        if (count != SocketOperation.Cancelled)
+        {
+            Take(count);
+        }
+
+        return new ReadResult(Unread, isCanceled: count == SocketOperation.Cancelled, isEnded);
+    }
+
+    private static Exception Broken(Exception error) => error switch
+    {
+        SocketException { SocketErrorCode: SocketError.ConnectionReset } =>
+            new ConnectionResetException(error.Message, error),
+        ObjectDisposedException => new ConnectionAbortedException("the connection was aborted", error),
+        _ => error,
+    };
 
     private void Take(int count)
     {

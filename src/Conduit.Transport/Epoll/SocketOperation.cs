@@ -29,6 +29,9 @@ internal sealed class SocketOperation(LoopSocket socket, bool isWrite) : IValueT
     private int turn;
     private volatile bool isCancelling;
 
+    /// <summary>Tells the wait that goes on from others.</summary>
+    internal short Version => source.Version;
+
     internal bool IsReady => Volatile.Read(ref state) == Ready;
 
     internal ValueTask<int> Begin(Memory<byte> memory)
@@ -93,6 +96,9 @@ internal sealed class SocketOperation(LoopSocket socket, bool isWrite) : IValueT
 
         return count;
     }
+
+    /// <summary>Leaves a mark where nobody waits.</summary>
+    internal void Announce() => Interlocked.CompareExchange(ref state, Ready, Quiet);
 
     /// <summary>Goes on with the wait, if there is one; else leaves a mark for the next.</summary>
     internal void Continue()

@@ -112,7 +112,7 @@ internal sealed class SocketOutput(LoopSocket socket) : PipeWriter
     }
 
     /// <summary>Sends what is left, going on with a send that is under way, if one is.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(KeptMethodBuilder<>))]
     private async ValueTask<FlushResult> SendAllAsync(ValueTask<int> sending, CancellationToken cancellation)
     {
         var registration = cancellation.CanBeCanceled
