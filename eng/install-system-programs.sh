@@ -13,6 +13,7 @@ nginx:nginx-light
 wrk:wrk
 hey:hey
 curl:curl
+slowhttptest:slowhttptest
 dnsmasq:dnsmasq-base
 chromium:chromium
 node:nodejs

@@ -228,7 +228,7 @@ module ConfigGenerators =
     }
 
     let private sticky = gen {
-        let! timeout = duration (TimeSpan.FromSeconds 1.0)
+        let! timeout = duration (TimeSpan.FromMilliseconds 1.0)
         let! sessions = Gen.choose (1, 16_777_216)
         let! isCookie = Gen.elements [ true; false ]
 
@@ -249,6 +249,7 @@ module ConfigGenerators =
         let! check = check
         let! retry = retry
         let! limit = Gen.optionOf limit
+        let! request = Gen.optionOf (duration (TimeSpan.FromMilliseconds 1.0))
         let! timeouts = Gen.listOfLength 3 (duration (TimeSpan.FromMilliseconds 1.0))
         let! breaker = Gen.optionOf breaker
         let! upstream = upstream
@@ -266,6 +267,7 @@ module ConfigGenerators =
                 Connect = timeouts[0]
                 Response = timeouts[1]
                 Idle = timeouts[2]
+                Request = request
             }
             Breaker = breaker
             Upstream = upstream
@@ -366,6 +368,20 @@ module ConfigGenerators =
         }
     }
 
+    let private clients = gen {
+        let! header = duration (TimeSpan.FromMilliseconds 1.0)
+        let! keepAlive = duration (TimeSpan.FromMilliseconds 1.0)
+        let! rate = Gen.elements [ 0L; 240L; 1_000_000L ]
+        let! grace = duration (TimeSpan.FromMilliseconds 1.0)
+
+        return {
+            HeaderTimeout = header
+            KeepAlive = keepAlive
+            MinRate = rate
+            Grace = grace
+        }
+    }
+
     let private resolver =
         Gen.map2
             (fun servers least -> {
@@ -410,6 +426,7 @@ module ConfigGenerators =
         let! proxyFrom = networks
         let! line, fields = Gen.two (Gen.choose (1024, 262_144))
         let! count = Gen.choose (1, 10_000)
+        let! clients = clients
         let! stats = Gen.optionOf path
         let! metrics = Gen.optionOf path
         let! isCounting = Gen.elements [ true; false ]
@@ -435,6 +452,7 @@ module ConfigGenerators =
                 Fields = fields
                 Count = count
             }
+            Clients = clients
             Admin = admin
             Resolver = resolver
             Pools = pools

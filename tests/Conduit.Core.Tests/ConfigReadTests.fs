@@ -21,6 +21,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             Tls = None
             ProxyFrom = AddressSet.empty
             Heads = HeadLimits.defaults
+            Clients = ClientLimits.defaults
             Admin =
                 Some {
                     EndPoint = IPEndPoint(IPAddress.Loopback, 8090)
@@ -61,6 +62,10 @@ let private full =
             "max_request_line", value "4096"
             "max_header_size", value "65536"
             "max_header_count", value "50"
+            "header_timeout", value "5s"
+            "keep_alive_timeout", value "1m"
+            "min_rate", value "1KB"
+            "min_rate_grace", value "20s"
         ]
         "admin",
         Doc.Section [
@@ -149,7 +154,13 @@ let private full =
                 ]
                 "max_connections", value "100"
                 "queue", Doc.Section [ "length", value "10"; "timeout", value "500ms" ]
-                "timeouts", Doc.Section [ "connect", value "1s"; "response", value "1h"; "idle", value "2m" ]
+                "timeouts",
+                Doc.Section [
+                    "connect", value "1s"
+                    "response", value "1h"
+                    "idle", value "2m"
+                    "request", value "3h"
+                ]
                 "circuit_breaker",
                 Doc.Section [
                     "failure_threshold", value "2"
@@ -178,6 +189,12 @@ let ``Conduit's own shape says everything`` () =
             Line = 4096
             Fields = 65_536
             Count = 50
+        }
+        Clients = {
+            HeaderTimeout = seconds 5.0
+            KeepAlive = seconds 60.0
+            MinRate = 1024L
+            Grace = seconds 20.0
         }
         Admin =
             Some {
@@ -255,6 +272,7 @@ let ``Conduit's own shape says everything`` () =
                         Connect = seconds 1.0
                         Response = TimeSpan.FromHours 1.0
                         Idle = TimeSpan.FromMinutes 2.0
+                        Request = Some(TimeSpan.FromHours 3.0)
                     }
                     Breaker =
                         Some {

@@ -231,6 +231,7 @@ let private mixtures (before: Config) (after: Config) = [
             ProxyFrom = after.ProxyFrom
     }
     { before with Heads = after.Heads }
+    { before with Clients = after.Clients }
     { before with Admin = after.Admin }
     {
         before with

@@ -128,6 +128,7 @@ let ``Every flag has its place`` () =
                     Connect = TimeSpan.FromHours 1.0
                     Response = TimeSpan.FromSeconds 7.0
                     Idle = TimeSpan.FromSeconds 8.0
+                    Request = None
                 }
         },
         (pool config).Settings

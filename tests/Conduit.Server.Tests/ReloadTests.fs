@@ -528,3 +528,30 @@ let ``a preview tells what a reload would do, and does none of it`` () = task {
             Assert.Equal(JsonValueKind.Null, config.GetProperty("last_failure").ValueKind)
         })
 }
+
+[<Fact>]
+let ``what slow clients get changes in place, and connections to come have it`` () = task {
+    use a = ScriptedBackend.Start(Script.always (Script.ok "a"))
+
+    do!
+        operate (file [ a.Url ] (freePort ()) "") (fun operated -> task {
+            let running = operated.Running
+            let port = running.Port
+            let listen = $"listen: {{ host: 127.0.0.1, port: {port} }}"
+
+            let limited =
+                $"listen: {{ host: 127.0.0.1, port: {port}, header_timeout: 1s, min_rate: 1KB }}"
+
+            let! changes = operated.Change((file [ a.Url ] port "").Replace(listen, limited))
+
+            Assert.Equal<string list>(
+                [ "listen.header_timeout: 1s"; "listen.min_rate: 1024"; adminLine ],
+                changes
+            )
+
+            use! client = running.Connect()
+            do! client.Send "GET / HTTP/1.1\r\nHost:"
+            let! head = client.ReadHead()
+            Assert.Equal(408, Message.status head)
+        })
+}

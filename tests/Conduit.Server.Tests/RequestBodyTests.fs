@@ -5,11 +5,14 @@ open System.IO
 open Microsoft.AspNetCore.Http
 open Microsoft.AspNetCore.Http.Features
 open Xunit
+open Conduit
 open Conduit.Server
 
 [<Fact>]
 let ``A body that is asked for after its request is over is left where it is`` () = task {
-    let exchange = Exchange(Lifetime(), Deadlines.Shared, (fun () -> null))
+    let exchange =
+        Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+
     let features = FeatureCollection()
     use source = new MemoryStream "hello"B
     features.Set<IHttpRequestFeature>(HttpRequestFeature(Body = source))

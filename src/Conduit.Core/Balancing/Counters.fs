@@ -18,6 +18,7 @@ module FailureCause =
         "body_refused"
         "quiet"
         "body_too_large"
+        "overdue"
     |]
 
     /// Its place among the names; -1 for an answer, which is no failure.
@@ -36,6 +37,7 @@ module FailureCause =
         | Outcome.BodyRefused _ -> 8
         | Outcome.Quiet _ -> 9
         | Outcome.BodyTooLarge -> 10
+        | Outcome.Overdue _ -> 11
 
 /// IMPURE: an atomic count.
 [<Sealed>]

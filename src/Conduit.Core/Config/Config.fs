@@ -81,6 +81,7 @@ type Config = {
     ProxyFrom: AddressSet
     /// How large the heads of requests to the traffic port may be.
     Heads: HeadLimits
+    Clients: ClientLimits
     Admin: AdminConfig option
     Resolver: ResolverSettings
     /// At least one, with different names.

@@ -13,6 +13,10 @@ module Keys =
         "max_request_line"
         "max_header_size"
         "max_header_count"
+        "header_timeout"
+        "keep_alive_timeout"
+        "min_rate"
+        "min_rate_grace"
     ]
 
     let tls = [
@@ -88,7 +92,7 @@ module Keys =
 
     let queue = [ "length"; "timeout" ]
 
-    let timeouts = [ "connect"; "response"; "idle" ]
+    let timeouts = [ "connect"; "response"; "idle"; "request" ]
 
     /// The keys of a pool; at the top of a configuration they describe the pool `default`.
     let pool = [
@@ -133,7 +137,7 @@ module Keys =
         "timeouts"
     ]
 
-    let routeTimeouts = [ "response"; "idle" ]
+    let routeTimeouts = [ "response"; "idle"; "request" ]
 
     let headerEdits = [ "set"; "remove" ]
 

@@ -11,6 +11,8 @@ type private Listening = {
     Tls: TlsConfig option
     ProxyFrom: AddressSet
     Heads: HeadLimits option
+    /// What it says of slow clients, over what is there.
+    Clients: ClientLimits -> ClientLimits
 }
 
 /// Reads a whole configuration: Conduit's own shape and the three that existing systems use, which are
@@ -24,6 +26,7 @@ module ReadConfig =
         Tls = None
         ProxyFrom = AddressSet.empty
         Heads = None
+        Clients = id
     }
 
     let private heads place : Validation<HeadLimits, Fault> =
@@ -48,6 +51,24 @@ module ReadConfig =
             }
         }
 
+    let private clients place : Validation<ClientLimits -> ClientLimits, Fault> =
+        let duration = Duration.parseAtLeast (TimeSpan.FromMilliseconds 1.0)
+
+        validation {
+            let! header = place |> Place.optional "header_timeout" duration
+            and! keepAlive = place |> Place.optional "keep_alive_timeout" duration
+            and! rate = place |> Place.optional "min_rate" Scalars.size
+            and! grace = place |> Place.optional "min_rate_grace" duration
+
+            return
+                fun limits -> {
+                    HeaderTimeout = defaultArg header limits.HeaderTimeout
+                    KeepAlive = defaultArg keepAlive limits.KeepAlive
+                    MinRate = defaultArg rate limits.MinRate
+                    Grace = defaultArg grace limits.Grace
+                }
+        }
+
     /// `listen` or `server`: `host`, `port` and `tls`, or a text such as `:3332`.
     let private listener readSecret key (root: Place) : Validation<Listening, Fault> =
         match Place.tryFind key root with
@@ -69,6 +90,7 @@ module ReadConfig =
                 and! tls = place |> Place.section "tls" (ReadTls.read readSecret) None
                 and! proxies = ReadAdmission.addresses "proxy_protocol" place
                 and! heads = heads place
+                and! clients = clients place
 
                 return {
                     Host = host
@@ -76,38 +98,42 @@ module ReadConfig =
                     Tls = tls
                     ProxyFrom = proxies
                     Heads = Some heads
+                    Clients = clients
                 }
               }
 
     let private listen
         readSecret
         (root: Place)
-        : Validation<IPEndPoint * TlsConfig option * AddressSet * HeadLimits, Fault> = validation {
-        let! listen = listener readSecret "listen" root
-        and! server = listener readSecret "server" root
-        and! goStyle = root |> Place.optional "lb_port" Scalars.listen
-        and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
+        : Validation<IPEndPoint * TlsConfig option * AddressSet * HeadLimits * ClientLimits, Fault> =
+        validation {
+            let! listen = listener readSecret "listen" root
+            and! server = listener readSecret "server" root
+            and! goStyle = root |> Place.optional "lb_port" Scalars.listen
+            and! () = Place.onlyOneOf [ "listen"; "server"; "lb_port" ] root
 
-        let go =
-            match goStyle with
-            | Some(host, port) -> {
-                nowhere with
-                    Host = host
-                    Port = Some port
-              }
-            | None -> nowhere
+            let go =
+                match goStyle with
+                | Some(host, port) -> {
+                    nowhere with
+                        Host = host
+                        Port = Some port
+                  }
+                | None -> nowhere
 
-        let all = [ listen; server; go ]
+            let all = [ listen; server; go ]
 
-        return
-            IPEndPoint(
-                all |> List.tryPick _.Host |> Option.defaultValue IPAddress.Any,
-                all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
-            ),
-            all |> List.tryPick _.Tls,
-            all |> List.map _.ProxyFrom |> AddressSet.union,
-            all |> List.tryPick _.Heads |> Option.defaultValue HeadLimits.defaults
-    }
+            return
+                IPEndPoint(
+                    all |> List.tryPick _.Host |> Option.defaultValue IPAddress.Any,
+                    all |> List.tryPick _.Port |> Option.defaultValue Config.defaultPort
+                ),
+                all |> List.tryPick _.Tls,
+                all |> List.map _.ProxyFrom |> AddressSet.union,
+                all |> List.tryPick _.Heads |> Option.defaultValue HeadLimits.defaults,
+                (ClientLimits.defaults, all)
+                ||> List.fold (fun limits listening -> listening.Clients limits)
+        }
 
     let private adminOf readSecret (place: Place) : Validation<AdminConfig option, Fault> = validation {
         let! () = Place.onlyKnown Keys.admin place
@@ -320,7 +346,7 @@ module ReadConfig =
 
         validation {
             let! () = Place.onlyKnown (Keys.root @ Keys.pool) root
-            and! listen, tls, proxyFrom, heads = listen readSecret root
+            and! listen, tls, proxyFrom, heads, clients = listen readSecret root
             and! admin = root |> Place.section "admin" (adminOf readSecret) (Some defaultAdmin)
             and! resolver = resolver root
             and! pools = pools readSecret root
@@ -347,6 +373,7 @@ module ReadConfig =
                 Tls = tls
                 ProxyFrom = proxyFrom
                 Heads = heads
+                Clients = clients
                 Admin = admin
                 Resolver = resolver
                 Pools = pools

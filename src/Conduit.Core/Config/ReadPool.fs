@@ -73,11 +73,13 @@ module ReadPool =
             and! connect = duration "connect" defaults.Connect
             and! response = duration "response" defaults.Response
             and! idle = duration "idle" defaults.Idle
+            and! request = place |> Place.optional "request" (Duration.parseAtLeast shortest)
 
             return {
                 Connect = connect
                 Response = response
                 Idle = idle
+                Request = request
             }
         }
 

@@ -85,7 +85,13 @@ module ReadRoutes =
             let! () = Place.onlyKnown Keys.routeTimeouts section
             and! response = section |> Place.optional "response" duration
             and! idle = section |> Place.optional "idle" duration
-            return { Response = response; Idle = idle }
+            and! request = section |> Place.optional "request" duration
+
+            return {
+                Response = response
+                Idle = idle
+                Request = request
+            }
         }
 
     let private pool (known: PoolName list) place : Validation<PoolName, Fault> =

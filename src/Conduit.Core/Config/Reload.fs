@@ -226,6 +226,14 @@ module Reload =
             $"listen.max_header_size: {after.Heads.Fields}"
         if before.Heads.Count <> after.Heads.Count then
             $"listen.max_header_count: {after.Heads.Count}"
+        if before.Clients.HeaderTimeout <> after.Clients.HeaderTimeout then
+            $"listen.header_timeout: {Duration.format after.Clients.HeaderTimeout}"
+        if before.Clients.KeepAlive <> after.Clients.KeepAlive then
+            $"listen.keep_alive_timeout: {Duration.format after.Clients.KeepAlive}"
+        if before.Clients.MinRate <> after.Clients.MinRate then
+            $"listen.min_rate: {after.Clients.MinRate}"
+        if before.Clients.Grace <> after.Clients.Grace then
+            $"listen.min_rate_grace: {Duration.format after.Clients.Grace}"
         if before.Tls <> after.Tls then
             match after.Tls with
             | Some _ when before.Tls.IsSome -> "listen.tls changed"

@@ -206,6 +206,9 @@ module Render =
                 "connect", duration settings.Timeouts.Connect
                 "response", duration settings.Timeouts.Response
                 "idle", duration settings.Timeouts.Idle
+                match settings.Timeouts.Request with
+                | Some timeout -> "request", duration timeout
+                | None -> ()
             ]
             match settings.Breaker with
             | Some breaker -> "circuit_breaker", circuitBreaker breaker
@@ -311,6 +314,7 @@ module Render =
                 section [
                     yield! optional "response" (Option.map duration route.Timeouts.Response)
                     yield! optional "idle" (Option.map duration route.Timeouts.Idle)
+                    yield! optional "request" (Option.map duration route.Timeouts.Request)
                 ]
         ]
 
@@ -352,6 +356,10 @@ module Render =
                 "max_request_line", scalar (string config.Heads.Line)
                 "max_header_size", scalar (string config.Heads.Fields)
                 "max_header_count", scalar (string config.Heads.Count)
+                "header_timeout", duration config.Clients.HeaderTimeout
+                "keep_alive_timeout", duration config.Clients.KeepAlive
+                "min_rate", scalar (string config.Clients.MinRate)
+                "min_rate_grace", duration config.Clients.Grace
             ]
             "admin", admin config.Admin
             if config.Resolver <> ResolverSettings.defaults then

@@ -30,6 +30,8 @@ type Outcome =
     /// Nothing moved between the backend's head and the end of its body for the idle timeout, as in a
     /// stream of events without any.
     | Quiet of reason: string
+    /// The time for the request as a whole was over, whoever has used it up.
+    | Overdue of reason: string
     /// The client stalled for the idle timeout in the middle of a body.
     | ClientStalled of reason: string
 
@@ -62,6 +64,7 @@ module Outcome =
         | Outcome.BodyTooLarge
         | Outcome.BodyRefused _
         | Outcome.Quiet _
+        | Outcome.Overdue _
         | Outcome.ClientStalled _ -> false
 
     /// What happened, in a few words for a log line or an API answer.
@@ -79,6 +82,7 @@ module Outcome =
         | Outcome.Truncated reason -> $"response broken off: {reason}"
         | Outcome.BodyRefused reason -> $"request body refused: {reason}"
         | Outcome.Quiet reason -> $"response stalled: {reason}"
+        | Outcome.Overdue reason -> $"overdue: {reason}"
         | Outcome.ClientStalled reason -> $"the client stalled: {reason}"
 
     /// What the outcome says of the backend, of whose answers these statuses count as failures; nothing

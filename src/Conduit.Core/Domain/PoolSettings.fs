@@ -65,6 +65,8 @@ type Timeouts = {
     Response: TimeSpan
     /// Without progress on a body, either way. Never a limit on a whole transfer.
     Idle: TimeSpan
+    /// For a request as a whole, from its head to the end of its answer, with all tries. Tunnels have none.
+    Request: TimeSpan option
 }
 
 /// How many requests may be in flight on a backend at once, and what becomes of those beyond.
@@ -121,6 +123,7 @@ module PoolSettings =
             Connect = TimeSpan.FromSeconds 2.0
             Response = TimeSpan.FromSeconds 30.0
             Idle = TimeSpan.FromSeconds 60.0
+            Request = None
         }
         Breaker = None
         Upstream = Upstream.defaults

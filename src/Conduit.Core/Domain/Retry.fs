@@ -114,4 +114,5 @@ module Retry =
             | Outcome.Truncated _
             | Outcome.BodyRefused _
             | Outcome.Quiet _
+            | Outcome.Overdue _
             | Outcome.ClientStalled _ -> false

@@ -30,12 +30,17 @@ module RouteName =
 type RouteTimeouts = {
     Response: TimeSpan option
     Idle: TimeSpan option
+    Request: TimeSpan option
 }
 
 [<RequireQualifiedAccess>]
 module RouteTimeouts =
 
-    let none = { Response = None; Idle = None }
+    let none = {
+        Response = None
+        Idle = None
+        Request = None
+    }
 
     /// The timeouts of a request that takes the route to a pool with these.
     let over (pool: Timeouts) timeouts =
@@ -46,6 +51,7 @@ module RouteTimeouts =
                 pool with
                     Response = defaultArg timeouts.Response pool.Response
                     Idle = defaultArg timeouts.Idle pool.Idle
+                    Request = timeouts.Request |> Option.orElse pool.Request
             }
 
 /// The way of some requests to a pool, and what is changed on it.

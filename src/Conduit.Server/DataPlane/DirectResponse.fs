@@ -68,10 +68,24 @@ module DirectResponse =
 
         ResponseHead.finish exchange edits
 
+    let private wait (exchange: Exchange) (flushing: ValueTask<FlushResult>) : ValueTask<FlushResult> =
+        ValueTask<FlushResult>(
+            task {
+                let! flushed = flushing
+                exchange.ClientMoved()
+                return flushed
+            }
+        )
+
     let private flush (exchange: Exchange) (writer: PipeWriter) : ValueTask<FlushResult> =
-        exchange.Phase <- Phase.WritingClient
-        exchange.Progress()
-        writer.FlushAsync exchange.Token
+        exchange.AwaitClient Phase.WritingClient
+        let flushing = writer.FlushAsync exchange.Token
+
+        if flushing.IsCompleted then
+            exchange.ClientMoved()
+            flushing
+        else
+            wait exchange flushing
 
     /// Relays pieces through `write`, `first` before the others where there is one, flushing what there is
     /// before waiting for more.

@@ -92,6 +92,17 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
         if not this.IsAnswered then
             exchange.Phase <- phase
 
+    /// A client that still sends beside the response is held to what it takes of that.
+    member private this.AwaitClient() =
+        if this.IsAnswered then
+            exchange.Progress()
+        else
+            exchange.AwaitClient Phase.ReadingClient
+
+    member private this.ClientMoved() =
+        if not this.IsAnswered then
+            exchange.ClientMoved()
+
     member private this.Read() : Task<ReadResult> = task {
         try
             return! reader.ReadAsync()
@@ -104,8 +115,7 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
         let mutable going = true
 
         while going && not stopped do
-            this.Waits Phase.ReadingClient
-            exchange.Progress()
+            this.AwaitClient()
             let! read = this.Read()
             let buffer = read.Buffer
 
@@ -113,12 +123,13 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
                 reader.AdvanceTo buffer.Start
                 going <- false
             else
-                this.Waits Phase.WritingBackend
-                exchange.Progress()
-
                 if not buffer.IsEmpty then
                     this.Spent <- true
                     exchange.Record.Received <- exchange.Record.Received + buffer.Length
+
+                this.ClientMoved()
+                exchange.Progress()
+                this.Waits Phase.WritingBackend
 
                 try
                     do! send connection buffer

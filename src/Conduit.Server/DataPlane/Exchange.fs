@@ -25,7 +25,12 @@ type DeclineAnswer = delegate of status: int * retryAfter: (string | null) -> Ti
 /// IMPURE: what one client connection, or one stream of HTTP/2, needs to serve its requests one after
 /// another. Kestrel keeps it with them, so a request costs no new context, timer, token or address text.
 [<Sealed>]
-type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | null) as this =
+type Exchange
+    (lifetime: Lifetime, deadlines: Deadlines, clients: unit -> ClientLimits, hsts: unit -> string | null) as this
+    =
+
+    /// What a client gets for the end of an answer that nobody can see it take, in milliseconds.
+    static let unseen = 300_000L
 
     let http = DefaultHttpContext()
     /// Held where a try ends and where it is ended from outside, so that the next one is never hit.
@@ -33,7 +38,22 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     let mutable source = new CancellationTokenSource()
     /// In milliseconds of the system's tick count; 0 for none.
     let mutable deadline = 0L
+    /// When the time of the request as a whole is over.
+    let mutable finalDeadline = Int64.MaxValue
+    let mutable isOverdue = false
+    /// What was waited for when the time was over.
+    let mutable endedIn: Phase voption = ValueNone
     let mutable idle = 0L
+    let mutable limits = ClientLimits.any
+    /// What the client has left when it is waited for, in milliseconds; see ClientLimits.
+    let mutable left = 0L
+    let mutable waitingSince = 0L
+    /// Bytes both ways that `left` accounts for.
+    let mutable accounted = 0L
+    /// Bytes that the client had acknowledged when it was last looked at; -1 for not yet.
+    let mutable acknowledged = -1L
+    /// The request has been served, and what is left of its answer is on its way.
+    let mutable isEnding = false
     /// When the try began and when the head of its answer came, by Stopwatch's clock; 0 for not yet.
     let mutable triedAt = 0L
     let mutable headAt = 0L
@@ -42,6 +62,8 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     let mutable isWatched = false
     /// Streams come and go while their connection stays: what a request watches ends with it.
     let mutable isStream = false
+    /// Whether it can be told what the client has received.
+    let mutable isTold = false
     let mutable leaving = Unchecked.defaultof<CancellationTokenRegistration>
     let mutable clientAddress: IPAddress | null = null
     let mutable clientText = ""
@@ -63,6 +85,38 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
             lock gate (fun () ->
                 clientGone <- true
                 source.Cancel()))
+
+    let beginPatience time =
+        limits <- clients ()
+        idle <- time
+        left <- ClientLimits.grace limits idle
+        acknowledged <- -1L
+
+    let setDeadline time =
+        Volatile.Write(&deadline, min time finalDeadline)
+
+    /// Whether a client that takes a response has moved enough since the last look to be waited for on. The first
+    /// look only learns how far it is.
+    let takes seen now =
+        let far = if isTold then Delivery.acknowledged http.Features else -1L
+
+        if far < 0L then
+            false
+        elif far = acknowledged && now - waitingSince >= idle then
+            false
+        else
+            left <-
+                if acknowledged < 0L then
+                    ClientLimits.grace limits idle
+                else
+                    ClientLimits.left limits idle left (now - waitingSince) (far - acknowledged)
+
+            acknowledged <- far
+            waitingSince <- now
+            // Where the wait is over by now, the deadline is another one.
+            left > 0L
+            && now < finalDeadline
+            && Interlocked.CompareExchange(&deadline, min (now + min idle left) finalDeadline, seen) = seen
 
     let begun () =
         source.Token.UnsafeRegister(abortConnection, null) |> ignore
@@ -90,6 +144,7 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
             isWatched <- true
             deadlines.Watch this
             isStream <- HttpProtocol.IsHttp2 http.Request.Protocol
+            isTold <- not isStream && Delivery.acknowledged features >= 0L
 
             if isStream then
                 clientGone <- false
@@ -106,6 +161,11 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
             deadlines.Forget this
             isWatched <- false
 
+        if Interlocked.Exchange(&deadline, 0L) = 0L && isEnding then
+            // Its time was over just now: whoever ends it has to be through with this request.
+            lock gate ignore
+
+        isEnding <- false
         http.Uninitialize()
 
     /// Whether the request is one of several on its connection, which none of them may end.
@@ -184,14 +244,28 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
     member this.BeginTry(timeouts: Timeouts) =
         this.Renew()
         this.Declined <- 0
-        idle <- int64 timeouts.Idle.TotalMilliseconds
+        beginPatience (int64 timeouts.Idle.TotalMilliseconds)
+        accounted <- this.Record.Received + this.Record.Sent
+        isOverdue <- false
+        endedIn <- ValueNone
+
+        finalDeadline <-
+            match timeouts.Request with
+            | None -> Int64.MaxValue
+            | Some time ->
+                let left = time - Stopwatch.GetElapsedTime this.Record.Began
+                // A deadline of 0 would be none.
+                max 1L (Environment.TickCount64 + int64 left.TotalMilliseconds)
+
         this.Phase <- Phase.AwaitingHead
         triedAt <- Stopwatch.GetTimestamp()
         headAt <- 0L
         this.Arm timeouts.Response
 
     /// The head of the try's answer is there.
-    member _.HeadArrived() = headAt <- Stopwatch.GetTimestamp()
+    member _.HeadArrived() =
+        headAt <- Stopwatch.GetTimestamp()
+        left <- ClientLimits.grace limits idle
 
     /// How long the head of the last try's answer took; nothing where there was none. What comes after it goes
     /// by the client, too.
@@ -221,22 +295,86 @@ type Exchange(lifetime: Lifetime, deadlines: Deadlines, hsts: unit -> string | n
 
     /// Gives the current phase so long from now.
     member _.Arm(time: TimeSpan) =
-        Volatile.Write(&deadline, Environment.TickCount64 + int64 time.TotalMilliseconds)
+        setDeadline (Environment.TickCount64 + int64 time.TotalMilliseconds)
+
+    /// What was waited for when the try's time was over, whatever has gone on since.
+    member this.EndedIn = endedIn |> ValueOption.defaultValue this.Phase
+
+    /// Whether the try ended because the time of the request as a whole was over.
+    member _.IsOverdue = isOverdue
+
+    /// The request has become a tunnel, which may stay as long as it likes.
+    member _.HasNoEnd() = finalDeadline <- Int64.MaxValue
 
     /// Notes progress on a body, or its beginning.
     member _.Progress() =
-        Volatile.Write(&deadline, Environment.TickCount64 + idle)
+        setDeadline (Environment.TickCount64 + idle)
+
+    /// The client is waited for: for no longer than it has left.
+    member this.AwaitClient(phase: Phase) =
+        let now = Environment.TickCount64
+        this.Phase <- phase
+        waitingSince <- now
+
+        // A call of gRPC may send little for as long as it likes.
+        let isQuiet =
+            isStream
+            && phase = Phase.ReadingClient
+            && (match http.Request.ContentType with
+                | null -> false
+                | kind -> kind.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase))
+
+        setDeadline (now + (if isQuiet then idle else min idle left))
+
+    /// The client has been waited for, and was not too slow. What it was sent may only have gone into buffers: where
+    /// it can be told what has arrived, that is looked at when its time runs out.
+    member this.ClientMoved() =
+        let total = this.Record.Received + this.Record.Sent
+
+        let moved =
+            if isTold && this.Phase = Phase.WritingClient then
+                0L
+            else
+                total - accounted
+
+        left <-
+            ClientLimits.left limits idle left (Environment.TickCount64 - waitingSince) moved
+            |> max 1L
+
+        accounted <- total
+
+    /// The request has been served: what is left of the answer in buffers may keep the connection only as long
+    /// as the client takes of it.
+    member this.Finish() =
+        beginPatience (
+            if isTold then
+                int64 (clients ()).Grace.TotalMilliseconds
+            else
+                unseen
+        )
+
+        left <- idle
+        finalDeadline <- Int64.MaxValue
+        isEnding <- true
+        this.AwaitClient Phase.WritingClient
 
     interface IExpiring with
         member val Place = 0 with get, set
 
         member _.Expire now =
-            let isOver () =
-                let deadline = Volatile.Read &deadline
-                deadline <> 0L && now >= deadline
+            let seen = Volatile.Read &deadline
 
-            if isOver () then
+            if seen <> 0L && now >= seen then
                 lock gate (fun () ->
-                    if isOver () then
-                        deadline <- 0L
-                        source.Cancel())
+                    let goesOn =
+                        this.Phase = Phase.WritingClient
+                        && Volatile.Read &deadline = seen
+                        && takes seen now
+
+                    if not goesOn && Interlocked.CompareExchange(&deadline, 0L, seen) = seen then
+                        isOverdue <- now >= finalDeadline
+                        endedIn <- ValueSome this.Phase
+                        source.Cancel()
+
+                        if isEnding then
+                            http.Abort())

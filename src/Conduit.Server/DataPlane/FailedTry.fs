@@ -37,7 +37,7 @@ module FailedTry =
     let private ofPhase phase ended =
         match phase with
         | Phase.ReadingClient
-        | Phase.WritingClient -> Outcome.ClientStalled ended
+        | Phase.WritingClient -> Outcome.ClientStalled $"{ended}, or less than listen.min_rate"
         | Phase.ReadingBackend -> Outcome.Quiet ended
         | _ -> Outcome.TimedOut ended
 
@@ -51,8 +51,11 @@ module FailedTry =
             Outcome.BodyTooLarge
         | _, Some(:? BadHttpRequestException as fault) -> Outcome.ClientInvalid fault.Message
         | :? OperationCanceledException, _ when exchange.Token.IsCancellationRequested ->
-            match exchange.Phase with
+            match exchange.EndedIn with
+            | Phase.AwaitingHead when exchange.IsOverdue ->
+                Outcome.TimedOut "no response within the request's timeout"
             | Phase.AwaitingHead -> Outcome.TimedOut "no response within the response timeout"
+            | _ when exchange.IsOverdue -> Outcome.Overdue "no end within the request's timeout"
             | phase -> ofPhase phase "no progress within the idle timeout"
         // Whatever else breaks in reading from the client is the client's.
         | _, Some _ -> Outcome.ClientGone

@@ -39,14 +39,18 @@ module KeepBody =
         let mutable going = true
 
         while going do
-            exchange.Phase <- Phase.ReadingClient
-            exchange.Progress()
+            exchange.AwaitClient Phase.ReadingClient
             let! read = source.ReadAsync exchange.Token
             let buffer = read.Buffer
+            exchange.Record.Received <- exchange.Record.Received + buffer.Length
+            exchange.ClientMoved()
             buffer.CopyTo(Span<byte>(body, length, body.Length - length))
             length <- length + int buffer.Length
             source.AdvanceTo buffer.End
             going <- not read.IsCompleted
+
+        // It counts when it is sent.
+        exchange.Record.Received <- 0L
     }
 
     /// Reads the body and puts it in the place of the client's; the outcome is what went wrong with it.

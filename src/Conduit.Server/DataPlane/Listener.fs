@@ -25,7 +25,13 @@ open Conduit.Transport.Epoll
 /// Requests straight from Kestrel: no host, no middleware. The exchange stays with the connection, and with
 /// HTTP/2 with the stream, of which Kestrel uses one after the other.
 [<Sealed>]
-type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, hsts: unit -> string | null) =
+type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, entrance: Entrance) =
+    let hsts () = entrance.Current.Hsts
+    let clients () = entrance.Current.Clients
+
+    let make () =
+        Exchange(lifetime, Deadlines.Shared, clients, hsts)
+
     interface IHttpApplication<Exchange> with
         member _.CreateContext features =
             let exchange =
@@ -33,11 +39,11 @@ type private ProxyApplication(serve: Exchange -> Task, lifetime: Lifetime, hsts:
                 | :? Microsoft.AspNetCore.Hosting.Server.Abstractions.IHostContextContainer<Exchange> as kept ->
                     match kept.HostContext with
                     | null ->
-                        let made = Exchange(lifetime, Deadlines.Shared, hsts)
+                        let made = make ()
                         kept.HostContext <- made
                         made
                     | exchange -> exchange
-                | _ -> Exchange(lifetime, Deadlines.Shared, hsts)
+                | _ -> make ()
 
             exchange.Begin features
             exchange
@@ -80,6 +86,7 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
 
     let bind (endPoint: EndPoint) =
         let socket = SocketTransportOptions.CreateDefaultBoundListenSocket endPoint
+        Delivery.bound socket
         sockets.Add socket
         socket
 
@@ -158,11 +165,13 @@ type Listener
     /// A line that is too long for us, but not for Kestrel, is answered in `Proxy`: with HTTP/2 Kestrel would
     /// reset its stream. Of larger fields it answers up to twice as much, before it gives a connection of
     /// HTTP/2 up, and so must their compression.
-    static let limit (heads: HeadLimits) (limits: KestrelServerLimits) =
+    static let limit (heads: HeadLimits) (clients: ClientLimits) (limits: KestrelServerLimits) =
         limits.MaxRequestLineSize <- max heads.Line (2 * heads.Fields)
         limits.MaxRequestHeadersTotalSize <- heads.Fields
         limits.MaxRequestHeaderCount <- heads.Count
         limits.Http2.MaxRequestHeaderFieldSize <- 2 * heads.Fields
+        limits.RequestHeadersTimeout <- clients.HeaderTimeout
+        limits.KeepAliveTimeout <- clients.KeepAlive
 
     static let configure
         (endPoint: IPEndPoint)
@@ -172,14 +181,14 @@ type Listener
         (options: KestrelServerOptions)
         =
         options.AddServerHeader <- false
-        // Bodies are bounded by progress, not by size or by a rate that a quiet stream would miss.
+        // Bodies are bounded by the exchange: it tells a stream that is quiet from a client that is slow.
         options.Limits.MaxRequestBodySize <- Nullable()
         options.Limits.MinRequestBodyDataRate <- null
         options.Limits.MinResponseDataRate <- null
         options.RequestHeaderEncodingSelector <- fun _ -> Encoding.Latin1
         options.ResponseHeaderEncodingSelector <- fun _ -> Encoding.Latin1
 
-        limit heads options.Limits
+        limit heads entrance.Current.Clients options.Limits
         Http2Limits.set options.Limits.Http2
         let pipelines = Pipelines(entrance, lifetime)
         pipelines.AddInner options
@@ -207,8 +216,9 @@ type Listener
     /// Connections that clients have open.
     member _.Connections = lifetime.Connections
 
-    /// Sets how large heads may be, from now on.
-    member _.Limit(heads: HeadLimits) = limit heads limits
+    /// Sets how large heads may be, and how slow clients, from now on.
+    member _.Limit(config: Config) =
+        limit config.Heads config.Clients limits
 
     /// Binds and begins to serve. Requests that Kestrel refuses by itself are counted in `refused`.
     static member Start
@@ -240,8 +250,7 @@ type Listener
         let limits =
             services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits
 
-        let hsts () = entrance.Current.Hsts
-        do! server.StartAsync(ProxyApplication(serve, lifetime, hsts), CancellationToken.None)
+        do! server.StartAsync(ProxyApplication(serve, lifetime, entrance), CancellationToken.None)
 
         let bound =
             match carrier.EndPoints with

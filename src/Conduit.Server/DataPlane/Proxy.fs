@@ -294,6 +294,7 @@ module Proxy =
             Admission.leave pool
         | ValueNone -> ()
 
+        exchange.Finish()
         env.Ended exchange
         exchange.Lifetime.Leave()
 

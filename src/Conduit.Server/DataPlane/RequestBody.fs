@@ -88,7 +88,10 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
         exchange.Progress()
 
         while going do
-            this.Waits Phase.ReadingClient
+            if this.IsAnswered then
+                exchange.Progress()
+            else
+                exchange.AwaitClient Phase.ReadingClient
 
             let! read = task {
                 try
@@ -104,11 +107,15 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
                 reader.AdvanceTo buffer.Start
                 raise (OperationCanceledException cancellation)
 
-            this.Waits Phase.WritingBackend
-
             if not buffer.IsEmpty then
                 this.Spent <- true
                 exchange.Record.Received <- exchange.Record.Received + buffer.Length
+
+            if not this.IsAnswered then
+                exchange.ClientMoved()
+
+            exchange.Progress()
+            this.Waits Phase.WritingBackend
 
             try
                 let mutable position = buffer.Start

@@ -114,7 +114,8 @@ module Answer =
                 plain 408 "Request timeout" with
                     Close = true
             }
-        | Outcome.TimedOut _ -> Some(plain 504 "Gateway timeout")
+        | Outcome.TimedOut _
+        | Outcome.Overdue _ -> Some(plain 504 "Gateway timeout")
         | Outcome.ConnectFailed _
         | Outcome.Reset _
         | Outcome.Garbled _

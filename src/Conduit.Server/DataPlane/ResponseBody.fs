@@ -61,11 +61,13 @@ module ResponseBody =
             exchange.Phase <- Phase.WritingClient
             let writing = writer.FlushAsync exchange.Token
 
-            if not writing.IsCompleted then
-                exchange.Progress()
-
-            let! _ = writing
-            ()
+            if writing.IsCompleted then
+                let! _ = writing
+                ()
+            else
+                exchange.AwaitClient Phase.WritingClient
+                let! _ = writing
+                exchange.ClientMoved()
     }
 
     let private relayLarge
@@ -87,9 +89,10 @@ module ResponseBody =
                 if read = 0 then
                     going <- false
                 else
-                    exchange.Phase <- Phase.WritingClient
+                    exchange.AwaitClient Phase.WritingClient
                     exchange.Record.Sent <- exchange.Record.Sent + int64 read
                     do! write (ReadOnlyMemory(buffer, 0, read))
+                    exchange.ClientMoved()
                     exchange.Progress()
         finally
             ArrayPool<byte>.Shared.Return buffer

@@ -45,7 +45,7 @@ module Retrying =
         Idempotent = Retry.isIdempotent exchange.Http.Request.Method
         BodySpent = result.BodySpent && isNull exchange.KeptBody
         ResponseStarted = exchange.Http.Response.HasStarted
-        TryTimeout = tries.Settings.TryTimeout.IsSome
+        TryTimeout = tries.Settings.TryTimeout.IsSome && not exchange.IsOverdue
     }
 
     /// How long the backend asks to be left alone; nothing where it does not, or not in a way that is understood.

@@ -70,6 +70,7 @@ module Tunnel =
         match accept exchange with
         | null -> ()
         | accepting ->
+            exchange.HasNoEnd()
             let! client = accepting
             exchange.Progress()
             let record = exchange.Record

@@ -40,8 +40,8 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
         let exchange =
             match resting |> Option.map _.TryTake() with
             | Some(true, exchange) -> exchange
-            // What the application says of transport security is its own business.
-            | _ -> Exchange(parts.Lifetime, Deadlines.Shared, (fun () -> null))
+            // What the application says of transport security, and bears from slow clients, is its own business.
+            | _ -> Exchange(parts.Lifetime, Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
 
         exchange.Begin http.Features
 

@@ -120,7 +120,16 @@ type TrafficPort
     static member Open
         (config: Config, entrance: Entrance, refused: Rejections, serve, log: Log)
         : Task<Result<TrafficPort, Fault>> = task {
-        let clear = Entrance(TimeProvider.System, log, Entry.plain)
+        let clear =
+            Entrance(
+                TimeProvider.System,
+                log,
+                {
+                    Entry.plain with
+                        Clients = config.Clients
+                }
+            )
+
         let mutable httpsPort = fun () -> config.Listen.Port
 
         let openers = {
@@ -185,8 +194,9 @@ type TrafficPort
                     return
                         Ok(fun () ->
                             enter ()
-                            site.Listener.Limit wanted.Heads
-                            redirected |> Option.iter (fun site -> site.Listener.Limit wanted.Heads)
+                            site.Listener.Limit wanted
+
+                            redirected |> Option.iter _.Listener.Limit(wanted)
                             replace timeout site redirected)
     }
 

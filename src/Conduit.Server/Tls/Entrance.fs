@@ -23,6 +23,8 @@ type Entry = {
     Hsts: string | null
     /// Whose connections begin with a header of the PROXY protocol.
     ProxyFrom: AddressSet
+    /// What is borne from slow clients.
+    Clients: ClientLimits
 }
 
 [<RequireQualifiedAccess>]
@@ -32,11 +34,13 @@ module Entry =
         Tls = None
         Hsts = null
         ProxyFrom = AddressSet.empty
+        Clients = ClientLimits.defaults
     }
 
     let private ofTls (config: Config) (state: TlsState) = {
         Tls = Some state
         ProxyFrom = config.ProxyFrom
+        Clients = config.Clients
         Hsts =
             match state.Config.Hsts with
             | Some seconds -> $"max-age={seconds}"
@@ -60,6 +64,7 @@ module Entry =
             Ok {
                 plain with
                     ProxyFrom = config.ProxyFrom
+                    Clients = config.Clients
             }
         | Some tls ->
             TlsState.load now tls

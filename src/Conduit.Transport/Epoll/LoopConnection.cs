@@ -11,7 +11,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Conduit.Transport.Epoll;
 
 /// <summary>A client's connection, as Kestrel wants to see it.</summary>
-internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnectionLifetimeFeature
+internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnectionLifetimeFeature, IDeliveryFeature
 {
     /// <summary>A client that still sends when its connection is closed gets so long to read the last answer.</summary>
     private static readonly TimeSpan lingering = TimeSpan.FromSeconds(1);
@@ -35,6 +35,7 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
         Output = new SocketOutput(socket);
         Transport = this;
         Features.Set<IConnectionLifetimeFeature>(this);
+        Features.Set<IDeliveryFeature>(this);
         socket.WhenPeerCloses(TellClosed);
     }
 
@@ -55,6 +56,8 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
     public override EndPoint? LocalEndPoint { get; set; }
 
     public override EndPoint? RemoteEndPoint { get; set; }
+
+    public long Acknowledged => socket.Acknowledged();
 
     public override void Abort(ConnectionAbortedException abortReason)
     {

@@ -216,6 +216,21 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
         }
     }
 
+    /// <summary>How many bytes the peer has acknowledged; -1 where that cannot be told.</summary>
+    internal long Acknowledged()
+    {
+        if (!Enter())
+        {
+            return -1;
+        }
+
+        var info = stackalloc byte[TcpInfo.Size];
+        var size = TcpInfo.Size;
+        var result = Native.getsockopt(descriptor, TcpInfo.Level, TcpInfo.Option, info, &size);
+        Leave();
+        return result == 0 ? TcpInfo.Acknowledged(new ReadOnlySpan<byte>(info, size)) : -1;
+    }
+
     /// <summary>Says that nothing more will be sent.</summary>
     internal void EndSending()
     {

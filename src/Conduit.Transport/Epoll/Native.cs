@@ -31,6 +31,7 @@ internal static unsafe class Native
     internal const int LingerOption = 13;
     internal const int TcpLevel = 6;
     internal const int NoDelayOption = 1;
+    internal const int InfoOption = 11;
 
     internal const int Interrupted = 4;
     internal const int Again = 11;

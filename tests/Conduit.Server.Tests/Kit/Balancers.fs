@@ -13,6 +13,7 @@ type Settings = {
     Tls: TlsConfig option
     ProxyFrom: AddressSet
     Heads: HeadLimits
+    Clients: ClientLimits
     Admin: AdminConfig option
     Backends: BackendSpec list
     Pool: PoolSettings
@@ -83,6 +84,7 @@ module Balancers =
         Tls = None
         ProxyFrom = AddressSet.empty
         Heads = HeadLimits.defaults
+        Clients = ClientLimits.defaults
         Admin = None
         Backends = backends |> List.map spec
         Pool = {
@@ -98,6 +100,7 @@ module Balancers =
                     Connect = TimeSpan.FromSeconds 5.0
                     Response = Eventually.patience
                     Idle = Eventually.patience
+                    Request = None
                 }
         }
         DrainTimeout = TimeSpan.Zero
@@ -124,6 +127,7 @@ module Balancers =
         Tls = settings.Tls
         ProxyFrom = settings.ProxyFrom
         Heads = settings.Heads
+        Clients = settings.Clients
         Admin = settings.Admin
         Resolver = ResolverSettings.defaults
         Pools = [

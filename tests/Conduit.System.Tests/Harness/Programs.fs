@@ -23,6 +23,12 @@ module Programs =
     let wrk = { Name = "wrk"; Package = "wrk" }
     let curl = { Name = "curl"; Package = "curl" }
 
+    /// Clients that are slow on purpose.
+    let slowhttptest = {
+        Name = "slowhttptest"
+        Package = "slowhttptest"
+    }
+
     let dnsmasq = {
         Name = "dnsmasq"
         Package = "dnsmasq-base"
@@ -71,6 +77,7 @@ module Programs =
         hey
         wrk
         curl
+        slowhttptest
         dnsmasq
         chromium
         node
