@@ -10,6 +10,7 @@ type Lifetime() =
     let mutable connections = 0
     let mutable lastEnd = 0L
     let begun = new CancellationTokenSource()
+    let ending = new CancellationTokenSource()
 
     [<VolatileField>]
     let mutable draining = false
@@ -21,6 +22,13 @@ type Lifetime() =
     member _.Drain() =
         draining <- true
         begun.Cancel()
+
+    /// Cancelled when the drain is near its end, for what would not end by itself.
+    member _.Ending = ending.Token
+
+    member _.End() =
+        if not ending.IsCancellationRequested then
+            ending.CancelAsync() |> ignore
 
     /// Requests that have begun and not ended.
     member _.Active = Volatile.Read &active

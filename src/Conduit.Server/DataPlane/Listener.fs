@@ -152,6 +152,9 @@ type Listener
     /// their clients may be about to send one more, whose answer then says `Connection: close`.
     static let courtesy = TimeSpan.FromSeconds 1.0
 
+    /// So long before the end of a drain, or a quarter of its time, WebSockets are told that it is over.
+    static let longestFarewell = TimeSpan.FromSeconds 5.0
+
     static let counted (lifetime: Lifetime) (next: ConnectionDelegate) =
         ConnectionDelegate(fun connection -> task {
             lifetime.Connected()
@@ -261,17 +264,21 @@ type Listener
     }
 
     /// 1 the listening socket closes  2 connections close after their next answer  3 those without a
-    /// request are closed once it has been quiet for a moment  4 what is left when the timeout ends, or when
+    /// request are closed once it has been quiet for a moment  4 WebSockets get a close frame  5 what is left when the timeout ends, or when
     /// `over` is cancelled, is cut off. Gives the number of requests that were cut off.
     member _.Drain(timeout: TimeSpan, over: CancellationToken) : Task<int> = task {
         let clock = Stopwatch.StartNew()
         lifetime.Drain()
         do! carrier.Unbind()
+        let last = timeout - min longestFarewell (timeout / 4.0)
 
         while lifetime.Connections > 0
               && clock.Elapsed < timeout
               && not over.IsCancellationRequested
               && (lifetime.Quiet < courtesy || clock.Elapsed < courtesy) do
+            if clock.Elapsed >= last then
+                lifetime.End()
+
             do! Task.Delay(TimeSpan.FromMilliseconds 10.0)
 
         let cut = lifetime.Active

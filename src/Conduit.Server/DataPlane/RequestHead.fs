@@ -61,6 +61,10 @@ module RequestHead =
         else
             askedUpgrade http
 
+    /// Whether the request is to become a WebSocket.
+    let isWebSocket (http: HttpContext) =
+        "websocket".Equals(upgrade http, StringComparison.OrdinalIgnoreCase)
+
     /// The method for the backend: that of HTTP/1.1 where a stream of HTTP/2 asks for a WebSocket.
     let method (http: HttpContext) =
         if isWebSocketStream http then

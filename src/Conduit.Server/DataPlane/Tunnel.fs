@@ -17,7 +17,7 @@ module Tunnel =
         (reading: Phase)
         (writing: Phase)
         (source: Stream)
-        (sink: Stream)
+        (write: ReadOnlyMemory<byte> -> Task)
         (note: int -> unit)
         : Task = task {
         let buffer = ArrayPool<byte>.Shared.Rent bufferSize
@@ -34,8 +34,7 @@ module Tunnel =
                     going <- false
                 else
                     note read
-                    do! sink.WriteAsync(ReadOnlyMemory(buffer, 0, read), exchange.Token)
-                    do! sink.FlushAsync exchange.Token
+                    do! write (ReadOnlyMemory(buffer, 0, read))
                     exchange.Progress()
                     exchange.Phase <- reading
         finally
@@ -48,6 +47,11 @@ module Tunnel =
         with
         | :? IOException
         | :? OperationCanceledException -> ()
+    }
+
+    let private writeTo (exchange: Exchange) (sink: Stream) (data: ReadOnlyMemory<byte>) : Task = task {
+        do! sink.WriteAsync(data, exchange.Token)
+        do! sink.FlushAsync exchange.Token
     }
 
     /// The client's side of the tunnel; null where it has not asked for one.
@@ -63,10 +67,24 @@ module Tunnel =
             | null -> null
             | feature -> feature.UpgradeAsync()
 
+    /// The same for a WebSocket, whose client is told when Conduit is about to stop.
+    let private relayWebSocket exchange client (relay: (ReadOnlyMemory<byte> -> Task) -> Task) : Task = task {
+        let farewell = Farewell(exchange, client)
+
+        let isOver =
+            exchange.Lifetime.Ending.UnsafeRegister((fun _ -> farewell.Say()), null)
+
+        do! relay farewell.Write
+        isOver.Dispose()
+        do! farewell.Ended()
+    }
+
     /// Relays until one side closes, or nothing has moved for the idle timeout. Bytes in either direction are
     /// progress for both. A protocol that was switched to has its own goodbye, so no end of a tunnel is a
     /// failure.
     let run (exchange: Exchange) (backend: Stream) : Task = task {
+        let isWebSocket = RequestHead.isWebSocket exchange.Http
+
         match accept exchange with
         | null -> ()
         | accepting ->
@@ -80,13 +98,28 @@ module Tunnel =
 
             let sent read = record.Sent <- record.Sent + int64 read
 
-            let up =
-                ended (pump exchange Phase.ReadingClient Phase.WritingBackend client backend received)
+            let relay (toClient: ReadOnlyMemory<byte> -> Task) : Task = task {
+                let up =
+                    ended (
+                        pump
+                            exchange
+                            Phase.ReadingClient
+                            Phase.WritingBackend
+                            client
+                            (writeTo exchange backend)
+                            received
+                    )
 
-            let down =
-                ended (pump exchange Phase.ReadingBackend Phase.WritingClient backend client sent)
+                let down =
+                    ended (pump exchange Phase.ReadingBackend Phase.WritingClient backend toClient sent)
 
-            let! _ = Task.WhenAny(up, down)
-            exchange.Cancel()
-            do! Task.WhenAll(up, down)
+                let! _ = Task.WhenAny(up, down)
+                exchange.Cancel()
+                do! Task.WhenAll(up, down)
+            }
+
+            if isWebSocket then
+                do! relayWebSocket exchange client relay
+            else
+                do! relay (writeTo exchange client)
     }
