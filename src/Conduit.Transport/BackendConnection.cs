@@ -65,7 +65,7 @@ public sealed class BackendConnection
     /// <summary>Milliseconds on the system's tick count.</summary>
     internal long OpenedAt { get; }
 
-    internal long IdleSince { get; private set; }
+    internal long RestsUntil { get; private set; }
 
     /// <summary>Whether a backend that is idle has sent something or closed: then it is of no use.</summary>
     internal bool IsStale() => channel.IsStale();
@@ -245,7 +245,20 @@ public sealed class BackendConnection
         HasAnswered = false;
     }
 
-    internal void Rest(long now) => IdleSince = now;
+    /// <summary>
+    /// A connection is idle for so long at most; where the backend says for how long it keeps one, a second less,
+    /// so that it does not close just when a request is on its way.
+    /// </summary>
+    internal void Rest(long now, TimeSpan most)
+    {
+        var time = (long)most.TotalMilliseconds;
+        if (Head.IdleSeconds is >= 0 and var seconds)
+        {
+            time = Math.Min(time, Math.Max(seconds * 1000L - 1000L, seconds * 500L));
+        }
+
+        RestsUntil = now + time;
+    }
 
     internal void Close()
     {

@@ -42,7 +42,7 @@ public sealed class BackendPool
         while (idle.TryPop(out connection))
         {
             var now = Environment.TickCount64;
-            if (now - connection.IdleSince < limits.IdleTime.TotalMilliseconds
+            if (now < connection.RestsUntil
                 && now - connection.OpenedAt < limits.LifeTime.TotalMilliseconds
                 && !connection.IsStale())
             {
@@ -92,7 +92,7 @@ public sealed class BackendPool
 
     internal void Return(BackendConnection connection)
     {
-        connection.Rest(Environment.TickCount64);
+        connection.Rest(Environment.TickCount64, limits.IdleTime);
 
         if (idle.Count >= limits.MostIdle)
         {
@@ -116,7 +116,7 @@ public sealed class BackendPool
     {
         var now = Environment.TickCount64;
         idle.Remove(connection =>
-                now - connection.IdleSince >= limits.IdleTime.TotalMilliseconds || connection.IsStale())
+                now >= connection.RestsUntil || connection.IsStale())
             .ForEach(connection => connection.Close());
         return Open == 0;
     }

@@ -13,6 +13,7 @@ internal enum FieldKind : byte
     TransferEncoding,
     Connection,
     Trailer,
+    KeepAlive,
 }
 
 /// <summary>The names that most responses consist of, so that each is one string for the whole process.</summary>
@@ -50,6 +51,7 @@ internal static class FieldNames
     {
         7 when Is(name, "Trailer") => FieldKind.Trailer,
         10 when Is(name, "Connection") => FieldKind.Connection,
+        10 when Is(name, "Keep-Alive") => FieldKind.KeepAlive,
         14 when Is(name, "Content-Length") => FieldKind.ContentLength,
         17 when Is(name, "Transfer-Encoding") => FieldKind.TransferEncoding,
         _ => FieldKind.Other,

@@ -56,8 +56,12 @@ public sealed class ResponseHead
     /// <summary>Whether the connection may carry another request after this response.</summary>
     internal bool KeepsAlive { get; private set; }
 
+    /// <summary>Seconds for which the backend says that it keeps an idle connection; -1 where it does not say.</summary>
+    internal int IdleSeconds { get; private set; }
+
     internal void Begin()
     {
+        IdleSeconds = -1;
         Count = 0;
         ContentLength = -1;
         IsChunked = false;
@@ -131,6 +135,10 @@ public sealed class ResponseHead
             case FieldKind.Connection:
                 Connection = Connection < 0 ? index : Connection;
                 KeepsAlive &= !ResponseParser.HasToken(value, "close"u8);
+                return null;
+
+            case FieldKind.KeepAlive:
+                IdleSeconds = ResponseParser.Timeout(value);
                 return null;
 
             case FieldKind.Trailer:

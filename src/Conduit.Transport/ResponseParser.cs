@@ -115,6 +115,21 @@ public sealed class ResponseParser(ResponseHead head)
         return false;
     }
 
+    /// <summary>The seconds of <c>timeout=5</c> in a Keep-Alive field; -1 where it has none.</summary>
+    internal static int Timeout(ReadOnlySpan<byte> list)
+    {
+        foreach (var range in list.Split((byte)','))
+        {
+            var part = list[range].Trim(" \t"u8);
+            if (part.StartsWith("timeout="u8) && Length(part["timeout=".Length..]) is >= 0 and var seconds)
+            {
+                return (int)Math.Min(seconds, int.MaxValue / 1000);
+            }
+        }
+
+        return -1;
+    }
+
     /// <summary>Splits a field line; gives what is wrong with it, or null.</summary>
     internal static string? Split(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {

@@ -131,3 +131,18 @@ let ``a backend that sends before it is asked is not asked`` () =
     let mutable again = null
     Assert.False(pool.TryRent &again)
     Assert.True channel.IsClosed
+
+[<Theory>]
+[<InlineData("timeout=60", true)>]
+[<InlineData("timeout=60, max=100", true)>]
+[<InlineData("max=100", true)>]
+[<InlineData("timeout=x", true)>]
+[<InlineData("max=100, timeout=0", false)>]
+[<InlineData("timeout=0", false)>]
+let ``a connection is not used for longer than its backend keeps it`` (keepAlive: string, isKept: bool) =
+    let response =
+        $"HTTP/1.1 200 OK\r\nKeep-Alive: {keepAlive}\r\nContent-Length: 0\r\n\r\n"
+
+    let result, kept = exchange [ Encoding.ASCII.GetBytes response ]
+    Assert.True result.IsOk
+    Assert.Equal(isKept, kept)
