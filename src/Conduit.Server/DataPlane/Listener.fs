@@ -181,6 +181,7 @@ type Listener
         (heads: HeadLimits)
         (lifetime: Lifetime)
         (entrance: Entrance)
+        (endings: Http2Endings)
         (options: KestrelServerOptions)
         =
         options.AddServerHeader <- false
@@ -193,7 +194,7 @@ type Listener
 
         limit heads entrance.Current.Clients options.Limits
         Http2Limits.set options.Limits.Http2
-        let pipelines = Pipelines(entrance, lifetime)
+        let pipelines = Pipelines(entrance, lifetime, endings)
         pipelines.AddInner options
 
         options.Listen(
@@ -231,6 +232,7 @@ type Listener
             entrance: Entrance,
             heads: HeadLimits,
             refused: Rejections,
+            endings: Http2Endings,
             serve,
             loggers: ILoggerFactory
         ) : Task<Listener> = task {
@@ -245,7 +247,7 @@ type Listener
                 .AddSingleton<ILoggerFactory>(loggers)
                 .AddSingleton<IConnectionListenerFactory>(carrier)
                 .AddSingleton<DiagnosticSource>(Refusals refused)
-                .Configure<KestrelServerOptions>(configure endPoint heads lifetime entrance)
+                .Configure<KestrelServerOptions>(configure endPoint heads lifetime entrance endings)
                 .BuildServiceProvider()
 
         let server = services.GetRequiredService<IServer>()
@@ -260,6 +262,7 @@ type Listener
             | (:? IPEndPoint as bound) :: _ -> bound
             | _ -> endPoint
 
+        endings.Watch bound.Port
         return new Listener(server, limits, carrier, lifetime, entrance, bound)
     }
 

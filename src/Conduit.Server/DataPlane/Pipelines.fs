@@ -1,6 +1,7 @@
 namespace Conduit.Server
 
 open System
+open System.Diagnostics
 open System.Net
 open System.Net.Security
 open System.Threading
@@ -16,7 +17,12 @@ open Conduit
 /// Leads each connection to what it speaks: through TLS where that is on at the moment, and to HTTP/1.1 or
 /// HTTP/2. Each of these is a pipeline of Kestrel's own; a connection of HTTP/1.1 goes straight on.
 [<Sealed>]
-type Pipelines(entrance: Entrance, lifetime: Lifetime) =
+type Pipelines(entrance: Entrance, lifetime: Lifetime, endings: Http2Endings) =
+
+    let began = Stopwatch.GetTimestamp()
+
+    let now () =
+        Instant.ofElapsed (Stopwatch.GetElapsedTime began)
 
     /// What a client gets for its first byte, and for its handshake.
     let patience = TimeSpan.FromSeconds 130.0
@@ -48,7 +54,7 @@ type Pipelines(entrance: Entrance, lifetime: Lifetime) =
     let serveHttp2 (connection: ConnectionContext) : Task = task {
         let feature = connection.Features.Get<IConnectionLifetimeNotificationFeature>()
         use _ = lifetime.Draining.UnsafeRegister(requestClose, feature)
-        do! http2.Invoke connection
+        do! Http2Guard.serve now endings http2 connection
     }
 
     let serveCleartext (connection: ConnectionContext) : Task = task {

@@ -84,7 +84,7 @@ type LoadBalancer
         let serve =
             Parts.serve parts configuration (fun () -> configuration.Current.Heads.Line) stats metrics
 
-        match! TrafficPort.Open(loaded.Config, entrance, parts.Refused, serve, parts.Log) with
+        match! TrafficPort.Open(loaded.Config, entrance, parts.Refused, parts.Endings, serve, parts.Log) with
         | Error fault -> return Error fault
         | Ok port ->
             opened.Value <- Some port

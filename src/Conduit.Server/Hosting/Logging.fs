@@ -16,7 +16,8 @@ module Logging =
         | LogLevel.Error -> Microsoft.Extensions.Logging.LogLevel.Error
 
     /// Framework categories are heard only from warnings on, and a host that cannot start not at all:
-    /// whoever starts it hears of it, and knows what it means.
+    /// whoever starts it hears of it, and knows what it means. What clients do with HTTP/2 is counted: Kestrel
+    /// calls some of it critical, with a line for each frame of a flood.
     let filter (level: LogLevel) (builder: ILoggingBuilder) =
         let level = frameworkLevel level
         let framework = max level Microsoft.Extensions.Logging.LogLevel.Warning
@@ -25,6 +26,10 @@ module Logging =
             .SetMinimumLevel(level)
             .AddFilter("Microsoft", framework)
             .AddFilter("System", framework)
+            .AddFilter(
+                "Microsoft.AspNetCore.Server.Kestrel.Http2",
+                Microsoft.Extensions.Logging.LogLevel.None
+            )
             .AddFilter(
                 "Microsoft.Extensions.Hosting.Internal.Host",
                 Microsoft.Extensions.Logging.LogLevel.None

@@ -26,6 +26,8 @@ type internal Parts = {
     /// How long health checks took.
     CheckTimes: TimeHistogram
     Reloads: ReloadCounts
+    /// Why connections of HTTP/2 were ended.
+    Endings: Http2Endings
     Prober: Prober
     Resolver: Resolver
     Memory: MemoryUsage
@@ -124,6 +126,7 @@ module internal Parts =
             Refused = Rejections()
             CheckTimes = checkTimes
             Reloads = new ReloadCounts(events)
+            Endings = new Http2Endings()
             Prober = prober
             Resolver = new Resolver(agent, log)
             Memory = new MemoryUsage(now)
@@ -152,6 +155,7 @@ module internal Parts =
         @ ControlFamilies.all {
             ConfigStatus = fun () -> configuration.Status
             Reloads = parts.Reloads
+            Endings = parts.Endings
             Checks = parts.CheckTimes
             IsDraining = fun () -> parts.Lifetime.IsDraining
             InFlight = ofPort _.Active
@@ -213,6 +217,7 @@ module internal Parts =
             parts.AccessLog
             parts.LoopWatch
             parts.Memory
+            parts.Endings
             parts.Agent
         ]
 

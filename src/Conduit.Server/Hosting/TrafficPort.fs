@@ -118,7 +118,7 @@ type TrafficPort
     /// Takes the ports; the fault says why one cannot be had. Requests that go no further than their heads
     /// are counted in `refused`.
     static member Open
-        (config: Config, entrance: Entrance, refused: Rejections, serve, log: Log)
+        (config: Config, entrance: Entrance, refused: Rejections, endings: Http2Endings, serve, log: Log)
         : Task<Result<TrafficPort, Fault>> = task {
         let clear =
             Entrance(
@@ -142,6 +142,7 @@ type TrafficPort
                             entrance,
                             heads,
                             refused,
+                            endings,
                             serve,
                             log.Factory
                         ))
@@ -156,6 +157,7 @@ type TrafficPort
                             clear,
                             heads,
                             refused,
+                            endings,
                             toHttps,
                             log.Factory
                         ))

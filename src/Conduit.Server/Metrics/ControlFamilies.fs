@@ -27,6 +27,8 @@ type ReloadCounts(events: ControlEvents) =
 type ControlReadings = {
     ConfigStatus: unit -> ConfigStatus
     Reloads: ReloadCounts
+    /// Why connections of HTTP/2 were ended.
+    Endings: Http2Endings
     /// How long health checks took.
     Checks: TimeHistogram
     IsDraining: unit -> bool
@@ -51,6 +53,12 @@ module ControlFamilies =
             "lb_client_requests_in_flight"
             "Requests that have begun and not ended."
             (Family.one (readings.InFlight >> float))
+        Family.counter
+            "lb_http2_connections_ended_total"
+            "Connections of HTTP/2 that were ended for what their clients did, by reason."
+            (fun () ->
+                readings.Endings.Counts
+                |> Seq.map (fun (reason, count) -> [ "reason", reason ], float count))
         Family.histogram
             "lb_health_check_seconds"
             "Time that health checks took."

@@ -17,7 +17,7 @@ type Series = {
 [<RequireQualifiedAccess>]
 module Metrics =
 
-    let private line = Regex @"^([a-z_]+)(?:\{(.*)\})? (\S+)$"
+    let private line = Regex @"^([a-z0-9_]+)(?:\{(.*)\})? (\S+)$"
     let private label = Regex @"([a-z_]+)=""((?:[^""\\]|\\.)*)"""
 
     let private number (text: string) =
