@@ -86,7 +86,12 @@ type DirectForwarder(sockets: BackendSockets) =
     /// 1 take a connection  2 converse over it  3 leave nothing running.
     let forward (exchange: Exchange) target (timeouts: Timeouts) passage : Task<TryResult> = task {
         let upload =
-            DirectUpload(exchange, not exchange.Http.Request.ContentLength.HasValue, timeouts.Response)
+            DirectUpload(
+                exchange,
+                passage,
+                not exchange.Http.Request.ContentLength.HasValue,
+                timeouts.Response
+            )
 
         let mutable outcome = Outcome.ClientGone
         let mutable connection: BackendConnection | null = null

@@ -37,6 +37,11 @@ module DirectRequest =
 
         if hasBody && not request.ContentLength.HasValue then
             writer.Field("Transfer-Encoding", "chunked")
+
+            for announced in request.Headers.Trailer do
+                match announced with
+                | null -> ()
+                | announced -> writer.Field("Trailer", announced)
         elif not (hasBody || request.ContentLength.HasValue || Retry.isIdempotent method) then
             // A method that usually comes with content says that there is none (RFC 9110 section 8.6).
             writer.Field("Content-Length", "0")

@@ -10,7 +10,7 @@ open Conduit.Transport
 /// The client's body on its way to the backend, while the response may already be coming back: read as
 /// the backend takes it, never kept.
 [<Sealed>]
-type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
+type DirectUpload(exchange: Exchange, passage: Passage, isChunked: bool, response: TimeSpan) =
 
     /// So much of a body at most goes out together with the head, in bytes.
     let mostWithHead = 16L * 1024L
@@ -81,7 +81,7 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
                     head.Text "\r\n"
 
                 if isChunked && read.IsCompleted then
-                    head.Text "0\r\n\r\n"
+                    head.Text(RequestTrailers.lastChunk passage exchange.Http)
 
                 this.Spent <- not body.IsEmpty
                 exchange.Record.Received <- body.Length
@@ -139,7 +139,8 @@ type DirectUpload(exchange: Exchange, isChunked: bool, response: TimeSpan) =
 
                 if read.IsCompleted then
                     if isChunked then
-                        do! connection.SendAsync "0\r\n\r\n"B
+                        let last = RequestTrailers.lastChunk passage exchange.Http
+                        do! connection.SendAsync(Encoding.Latin1.GetBytes last)
 
                     this.IsComplete <- true
                     going <- false

@@ -144,7 +144,7 @@ module RequestHead =
                 || Headers.isNamed named name
                 || (Headers.isForwarding name && (not trust || isOwn name || name.Contains '_'))
                 || (request.IsHttps && Headers.isClientCertificate name)
-                // No request trailers are passed on, so none may be announced.
+                // Whoever writes the body's framing knows whether trailers are passed on, and announces them.
                 || name.Equals("Trailer", StringComparison.OrdinalIgnoreCase)
                 || Headers.isEdited passage.RequestHeaders name
 
