@@ -10,7 +10,10 @@ open Microsoft.AspNetCore.Http.Features
 [<RequireQualifiedAccess>]
 module Tunnel =
 
-    let private bufferSize = 16384
+    /// Most tunnels are quiet, or carry small messages; one that fills its buffer gets a larger one.
+    let private small = 4096
+
+    let private large = 16384
 
     let private pump
         (exchange: Exchange)
@@ -20,7 +23,7 @@ module Tunnel =
         (write: ReadOnlyMemory<byte> -> Task)
         (note: int -> unit)
         : Task = task {
-        let buffer = ArrayPool<byte>.Shared.Rent bufferSize
+        let mutable buffer = ArrayPool<byte>.Shared.Rent small
 
         try
             let mutable going = true
@@ -37,6 +40,10 @@ module Tunnel =
                     do! write (ReadOnlyMemory(buffer, 0, read))
                     exchange.Progress()
                     exchange.Phase <- reading
+
+                    if read = buffer.Length && read < large then
+                        ArrayPool<byte>.Shared.Return buffer
+                        buffer <- ArrayPool<byte>.Shared.Rent large
         finally
             ArrayPool<byte>.Shared.Return buffer
     }
