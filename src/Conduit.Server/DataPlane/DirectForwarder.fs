@@ -105,12 +105,13 @@ type DirectForwarder(sockets: BackendSockets) =
             exchange.Hold rented
             let! answered = converse exchange target passage rented upload
             outcome <- answered
-            // What is left of a body that nobody waits for any more is not sent.
-            isDone <- upload.IsComplete || exchange.Declined = 0
+            isDone <- true
         with error ->
             outcome <- DirectExchange.outcomeOf exchange connection upload error
 
-        if not isDone then
+        // Nobody waits any more for what is left of a body. A backend that has answered need not take it, and
+        // waiting for that would hold back the end of its answer.
+        if not (isDone && upload.IsComplete) then
             exchange.Cancel()
 
         do! upload.Stop()
