@@ -116,3 +116,18 @@ let ``a backend that wants it is told who the client is, on a connection for tha
             | ProxyHeader.Complete(_, Some client) -> Assert.Equal(IPAddress.Loopback, client.Address)
             | other -> failwith $"%A{other}"
     })
+
+[<Fact>]
+let ``a proxy that says nothing is broken off when Conduit stops, and that is no defect`` () =
+    Balancers.withOneAnd (from "127.0.0.1") (Script.always (Script.ok "")) (fun _ running -> task {
+        use! silent = running.Connect()
+        use! slow = running.Connect()
+        do! slow.Send "PROXY TCP4"
+        // Who comes after them is answered: so they are accepted.
+        use! third = running.Connect()
+        let! response = third.Ask("PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n" + get)
+        Assert.Equal(200, Message.status response)
+        let! _ = running.Stop()
+        let! rest, _ = silent.Wire.ReadToEnd()
+        Assert.Empty rest
+    })

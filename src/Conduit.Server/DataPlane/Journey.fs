@@ -48,6 +48,9 @@ type Journey() =
     /// Where the try that goes on was sent, and when.
     member val Target = Unchecked.defaultof<Target> with get, set
 
+    /// Whether that backend's place is to be given back yet.
+    member val HasPlace = false with get, set
+
     member val Sent = Unchecked.defaultof<Instant> with get, set
 
     member this.Begin(passage: Passage) =

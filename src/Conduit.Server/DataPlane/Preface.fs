@@ -51,8 +51,10 @@ module Preface =
                 | _ -> input.AdvanceTo(read.Buffer.Start, read.Buffer.End)
 
                 going <- header.IsIncomplete && not (read.IsCompleted || read.IsCanceled)
-        with :? IOException ->
-            ()
+        with
+        // It breaks, or is broken off here.
+        | :? IOException
+        | :? OperationCanceledException -> ()
 
         return header
     }
@@ -73,8 +75,10 @@ module Preface =
                     read.Buffer.Start,
                     (if known.IsSome then read.Buffer.Start else read.Buffer.End)
                 )
-        with :? IOException ->
-            ()
+        with
+        // It breaks, or is broken off here.
+        | :? IOException
+        | :? OperationCanceledException -> ()
 
         return known
     }

@@ -98,6 +98,7 @@ module Proxy =
     let private send (env: ProxyEnv) (exchange: Exchange) (pool: PoolView) target : ValueTask<TryResult> =
         let journey = exchange.Journey
         journey.Target <- target
+        journey.HasPlace <- true
         journey.Sent <- env.Now()
 
         let timeouts =
@@ -114,6 +115,7 @@ module Proxy =
         let ended = env.Now()
         let elapsed = Instant.elapsed journey.Sent ended
         Lease.observe result.Outcome ended (exchange.TimeToHead |> ValueOption.defaultValue elapsed) target
+        journey.HasPlace <- false
         Lease.settle env.Post result.Outcome elapsed target
         Account.tried exchange target result.Outcome
 
@@ -288,9 +290,16 @@ module Proxy =
             conclude env exchange result.Outcome
 
     let private leave env (exchange: Exchange) =
-        match exchange.Journey.Admitted with
+        let journey = exchange.Journey
+
+        if journey.HasPlace then
+            // Only a defect leaves one.
+            journey.HasPlace <- false
+            Target.leave journey.Target
+
+        match journey.Admitted with
         | ValueSome pool ->
-            exchange.Journey.Admitted <- ValueNone
+            journey.Admitted <- ValueNone
             Admission.leave pool
         | ValueNone -> ()
 
