@@ -46,6 +46,9 @@ public sealed class BackendClient : IDisposable
             ? pool
             : pools.GetOrAdd((host, port), key => new BackendPool(key.Host, key.Port, limits, sockets));
 
+    /// <summary>The backends that there are connections to, or were a moment ago.</summary>
+    internal int Count => pools.Count;
+
     /// <summary>Closes what is idle. Exchanges that go on are not touched.</summary>
     public void Dispose()
     {
@@ -56,11 +59,17 @@ public sealed class BackendClient : IDisposable
         }
     }
 
-    private void Sweep()
+    /// <summary>Closes what is idle for too long, and forgets backends without a connection: an address that has
+    /// left is not asked for any more.</summary>
+    internal void Sweep()
     {
-        foreach (var pool in pools.Values)
+        foreach (var pool in pools)
         {
-            pool.Sweep();
+            if (pool.Value.Sweep() && pools.TryRemove(pool))
+            {
+                // Whoever has just got it may still use it; what that opens closes when it is given back.
+                pool.Value.Dispose();
+            }
         }
     }
 }

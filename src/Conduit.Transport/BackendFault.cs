@@ -1,4 +1,5 @@
 using System;
+using System.Net.Sockets;
 
 namespace Conduit.Transport;
 
@@ -10,6 +11,10 @@ public enum BackendFaultKind
 
     /// <summary>No connection came about in the time given.</summary>
     ConnectTimeout,
+
+    /// <summary>This process, or its system, has no descriptor, memory or port left for a connection, which says
+    /// nothing of the backend.</summary>
+    Shortage,
 
     /// <summary>The connection ended before the first byte of a response.</summary>
     Closed,
@@ -32,4 +37,16 @@ public sealed class BackendFaultException(BackendFaultKind kind, string message,
     : Exception(message, inner)
 {
     public BackendFaultKind Kind { get; } = kind;
+
+    /// <summary>Why no connection came about.</summary>
+    public static BackendFaultException NotConnected(SocketException error) => error.SocketErrorCode switch
+    {
+        SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain =>
+            new BackendFaultException(BackendFaultKind.NotConnected, "the host's name has no address", error),
+        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable =>
+            new BackendFaultException(BackendFaultKind.Shortage, "too many connections are open here", error),
+        SocketError.AddressNotAvailable =>
+            new BackendFaultException(BackendFaultKind.Shortage, "no port is left to connect from", error),
+        _ => new BackendFaultException(BackendFaultKind.NotConnected, "connection refused or unreachable", error),
+    };
 }

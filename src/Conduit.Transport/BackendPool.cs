@@ -68,18 +68,13 @@ public sealed class BackendPool
                 ? await LoopConnect.ConnectAsync(host, port, patience.Token)
                 : await SocketChannel.ConnectAsync(host, port, patience.Token));
         }
-        catch (Exception error)
+        catch (OperationCanceledException error) when (!cancellation.IsCancellationRequested)
         {
-            throw error switch
-            {
-                OperationCanceledException when !cancellation.IsCancellationRequested =>
-                    new BackendFaultException(BackendFaultKind.ConnectTimeout, "no connection in time", error),
-                SocketException { SocketErrorCode: SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain } =>
-                    new BackendFaultException(BackendFaultKind.NotConnected, "the host's name has no address", error),
-                SocketException =>
-                    new BackendFaultException(BackendFaultKind.NotConnected, "connection refused or unreachable", error),
-                _ => error,
-            };
+            throw new BackendFaultException(BackendFaultKind.ConnectTimeout, "no connection in time", error);
+        }
+        catch (SocketException error)
+        {
+            throw BackendFaultException.NotConnected(error);
         }
     }
 
@@ -87,6 +82,7 @@ public sealed class BackendPool
     internal BackendConnection Adopt(ByteChannel channel)
     {
         Interlocked.Increment(ref open);
+        FileTable.CountBackend(1);
         return new BackendConnection(channel, this, Environment.TickCount64);
     }
 
@@ -109,7 +105,11 @@ public sealed class BackendPool
         }
     }
 
-    internal void Closed() => Interlocked.Decrement(ref open);
+    internal void Closed()
+    {
+        Interlocked.Decrement(ref open);
+        FileTable.CountBackend(-1);
+    }
 
     /// <summary>Closes what is idle for too long or was closed by the backend; gives whether nothing is left.</summary>
     internal bool Sweep()

@@ -63,27 +63,53 @@ internal sealed class IdleConnections(BackendSockets sockets)
         return false;
     }
 
-    /// <summary>Takes out all that the condition holds for.</summary>
+    /// <summary>Takes out all that the condition holds for. It may take its time, and holds nothing up.</summary>
     internal List<BackendConnection> Remove(Predicate<BackendConnection> condition)
     {
         var removed = new List<BackendConnection>();
 
         foreach (var shelf in shelves)
         {
-            lock (shelf.Gate)
+            var unwanted = Copy(shelf).FindAll(one => condition(one.Connection));
+
+            if (unwanted.Count > 0)
             {
-                for (var index = shelf.Connections.Count - 1; index >= 0; index--)
-                {
-                    if (condition(shelf.Connections[index]))
-                    {
-                        removed.Add(shelf.Connections[index]);
-                        shelf.Connections.RemoveAt(index);
-                        Interlocked.Decrement(ref count);
-                    }
-                }
+                TakeOut(shelf, unwanted, removed);
             }
         }
 
         return removed;
+    }
+
+    private static List<(BackendConnection Connection, long IdleSince)> Copy(Shelf shelf)
+    {
+        lock (shelf.Gate)
+        {
+            return shelf.Connections.ConvertAll(connection => (connection, connection.IdleSince));
+        }
+    }
+
+    /// <summary>Those that are still there: what was used meanwhile is judged anew another time.</summary>
+    private void TakeOut(
+        Shelf shelf, List<(BackendConnection Connection, long IdleSince)> unwanted, List<BackendConnection> removed)
+    {
+        var rests = new Dictionary<BackendConnection, long>();
+        unwanted.ForEach(one => rests.Add(one.Connection, one.IdleSince));
+
+        lock (shelf.Gate)
+        {
+            var before = removed.Count;
+            shelf.Connections.RemoveAll(connection =>
+            {
+                var isUnwanted = rests.TryGetValue(connection, out var since) && since == connection.IdleSince;
+                if (isUnwanted)
+                {
+                    removed.Add(connection);
+                }
+
+                return isUnwanted;
+            });
+            Interlocked.Add(ref count, before - removed.Count);
+        }
     }
 }

@@ -8,21 +8,8 @@ namespace Conduit.Transport;
 /// <summary>A channel over .NET's own sockets, on every system.</summary>
 internal sealed class SocketChannel(Socket socket) : ByteChannel
 {
-    internal static async ValueTask<ByteChannel> ConnectAsync(string host, int port, CancellationToken cancellation)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-
-        try
-        {
-            await socket.ConnectAsync(host, port, cancellation);
-            return new SocketChannel(socket);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
+    internal static async ValueTask<ByteChannel> ConnectAsync(string host, int port, CancellationToken cancellation) =>
+        new SocketChannel(await BackendSocket.ConnectAsync(host, port, cancellation));
 
     public override ValueTask<int> ReceiveAsync(Memory<byte> buffer) => socket.ReceiveAsync(buffer, SocketFlags.None);
 

@@ -19,6 +19,23 @@ let ``what the client does is never held against the backend`` () =
         |> List.forall (Outcome.countsAgainstBackend >> not))
 
 [<Fact>]
+let ``what Conduit itself is short of is never held against the backend, and may be tried again`` () =
+    let spent = {
+        Idempotent = false
+        BodySpent = false
+        ResponseStarted = false
+        TryTimeout = false
+    }
+
+    Property.check (fun (reason: string) ->
+        let outcome = Outcome.Shortage reason
+
+        not (Outcome.countsAgainstBackend outcome)
+        && Outcome.evidence StatusSet.empty outcome = ValueNone
+        && Retry.isSafe spent outcome
+        && not (Retry.isSafe { spent with BodySpent = true } outcome))
+
+[<Fact>]
 let ``every failure on the backend's side is held against it`` () =
     Property.check (fun (reason: string) ->
         [
@@ -42,6 +59,7 @@ let ``the description carries the reason and tells the kinds apart`` () =
                 Outcome.TimedOut
                 Outcome.Truncated
                 Outcome.ClientStalled
+                Outcome.Shortage
             ]
             |> List.map (fun kind -> Outcome.describe (kind reason))
 

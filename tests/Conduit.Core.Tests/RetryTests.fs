@@ -70,16 +70,18 @@ let ``nothing else is ever tried again`` () =
     Property.check (fun (spent: TrySpent) (outcome: Outcome) ->
         match outcome with
         | Outcome.ConnectFailed _
+        | Outcome.Shortage _
         | Outcome.Declined _
         | Outcome.TimedOut _
         | Outcome.Reset _ -> true
         | _ -> not (Retry.isSafe spent outcome))
 
 [<Fact>]
-let ``only what counts against a backend, or was declined, is tried on another`` () =
+let ``only what counts against a backend, was declined or never got to it is tried on another`` () =
     Property.check (fun (spent: TrySpent) (outcome: Outcome) ->
         not (Retry.isSafe spent outcome)
         || outcome.IsDeclined
+        || outcome.IsShortage
         || Outcome.countsAgainstBackend outcome)
 
 [<Theory>]

@@ -16,7 +16,7 @@ type private Noting(told: int64 -> unit) =
 let private under (test: (int64 -> unit) -> (unit -> int64 list) -> unit) =
     let now = ref 1000L
     let told = ResizeArray<int64>()
-    use deadlines = new Deadlines(fun () -> now.Value)
+    use deadlines = new Deadlines((fun () -> now.Value), failwithf "%O")
     deadlines.Watch(Noting told.Add)
 
     let look at =
@@ -50,7 +50,7 @@ let ``A look that begins while another is under way does nothing`` () = task {
     let begun = TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
     use go = new ManualResetEventSlim()
     let told = ref 0
-    use deadlines = new Deadlines(fun () -> 0L)
+    use deadlines = new Deadlines((fun () -> 0L), failwithf "%O")
 
     let slow =
         Noting(fun _ ->
@@ -67,3 +67,15 @@ let ``A look that begins while another is under way does nothing`` () = task {
     do! first.WaitAsync Eventually.patience
     Assert.Equal(1, told.Value)
 }
+
+[<Fact>]
+let ``What is thrown where one ends is told, and the others end all the same`` () =
+    let failures = ResizeArray<exn>()
+    let told = ResizeArray<int64>()
+    use deadlines = new Deadlines((fun () -> 1000L), failures.Add)
+    deadlines.Watch(Noting(fun _ -> failwith "on purpose"))
+    deadlines.Watch(Noting told.Add)
+    deadlines.Look()
+    deadlines.Look()
+    Assert.Equal<int64 list>([ 1000L; 1000L ], List.ofSeq told)
+    Assert.Equal(2, failures.Count)

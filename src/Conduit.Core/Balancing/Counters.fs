@@ -18,6 +18,7 @@ module FailureCause =
         "body_refused"
         "quiet"
         "body_too_large"
+        "shortage"
         "overdue"
     |]
 
@@ -37,7 +38,8 @@ module FailureCause =
         | Outcome.BodyRefused _ -> 8
         | Outcome.Quiet _ -> 9
         | Outcome.BodyTooLarge -> 10
-        | Outcome.Overdue _ -> 11
+        | Outcome.Shortage _ -> 11
+        | Outcome.Overdue _ -> 12
 
 /// IMPURE: an atomic count.
 [<Sealed>]

@@ -16,6 +16,8 @@ type Outcome =
     | BodyTooLarge
     /// No connection to the backend could be made: it cannot have seen the request.
     | ConnectFailed of reason: string
+    /// Conduit itself was short of what a connection takes: descriptors, memory or ports.
+    | Shortage of reason: string
     /// The connection broke before the first byte of a response: the backend may have seen the request.
     | Reset of reason: string
     /// What the backend sent is no HTTP response.
@@ -49,7 +51,8 @@ module Outcome =
 
     /// Whether the backend is to blame. A client that leaves, stalls or breaks the protocol is never
     /// held against the backend, and neither is an answer, whatever its status. Nor is what a client can
-    /// bring about on a backend that is well: a body that is refused, and a stream that is quiet.
+    /// bring about on a backend that is well: a body that is refused, and a stream that is quiet; nor what
+    /// Conduit itself is short of.
     let countsAgainstBackend outcome =
         match outcome with
         | Outcome.ConnectFailed _
@@ -62,6 +65,7 @@ module Outcome =
         | Outcome.ClientGone
         | Outcome.ClientInvalid _
         | Outcome.BodyTooLarge
+        | Outcome.Shortage _
         | Outcome.BodyRefused _
         | Outcome.Quiet _
         | Outcome.Overdue _
@@ -76,6 +80,7 @@ module Outcome =
         | Outcome.ClientInvalid reason -> $"invalid request: {reason}"
         | Outcome.BodyTooLarge -> "the request's body is too large"
         | Outcome.ConnectFailed reason -> $"connect failed: {reason}"
+        | Outcome.Shortage reason -> $"Conduit is short of something: {reason}"
         | Outcome.Reset reason -> $"connection lost before the response: {reason}"
         | Outcome.Garbled reason -> $"invalid response: {reason}"
         | Outcome.TimedOut reason -> $"timed out: {reason}"

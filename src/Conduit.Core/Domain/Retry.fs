@@ -93,7 +93,7 @@ module Retry =
     let isKnown (method: string) =
         isIdempotent method || method = "POST" || method = "PATCH" || method = "CONNECT"
 
-    /// Whether trying once more can do no harm. A connect failure never reached the backend, so any
+    /// Whether trying once more can do no harm. Without a connection nothing reached the backend, so any
     /// method may follow it; a lost connection may have, so only idempotent ones may. A timeout is not
     /// tried again, since the backend may still be at work on it, unless the operator has given tries a
     /// timeout of their own.
@@ -102,7 +102,8 @@ module Retry =
             false
         else
             match outcome with
-            | Outcome.ConnectFailed _ -> true
+            | Outcome.ConnectFailed _
+            | Outcome.Shortage _ -> true
             | Outcome.Reset _
             | Outcome.Declined _ -> spent.Idempotent
             | Outcome.TimedOut _ -> spent.Idempotent && spent.TryTimeout

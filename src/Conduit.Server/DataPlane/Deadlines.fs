@@ -13,9 +13,11 @@ type IExpiring =
 
 /// IMPURE: looks after the deadlines of all exchanges from one timer: setting one costs a request no more
 /// than a store. They come late by up to `interval`. `ticks` tells the time in milliseconds of the system's
-/// tick count.
+/// tick count; `failed` is told what was thrown where a deadline ended something, which must end nothing else.
 [<Sealed>]
-type Deadlines(ticks: unit -> int64) as this =
+type Deadlines(ticks: unit -> int64, failed: exn -> unit) as this =
+
+    static let failures = Event<exn>()
 
     let interval = TimeSpan.FromMilliseconds 50.0
     /// A look that comes so long after the one before, in milliseconds, tells that the process stood still.
@@ -33,8 +35,12 @@ type Deadlines(ticks: unit -> int64) as this =
     /// Those of the process.
     static member val Shared = Deadlines.Start()
 
+    /// Told what was thrown within those of the process.
+    static member Failed = failures.Publish
+
     static member private Start() =
-        let deadlines = new Deadlines(fun () -> Environment.TickCount64)
+        let deadlines = new Deadlines((fun () -> Environment.TickCount64), failures.Trigger)
+
         deadlines.Begin()
         deadlines
 
@@ -68,7 +74,10 @@ type Deadlines(ticks: unit -> int64) as this =
         let count = this.Copy()
 
         for index in 0 .. count - 1 do
-            seen[index].Expire now
+            try
+                seen[index].Expire now
+            with error ->
+                failed error
 
         Array.Clear(seen, 0, count)
 

@@ -3,6 +3,7 @@ namespace Conduit.Server
 open System
 open System.IO
 open System.Net.Http
+open System.Net.Sockets
 open Microsoft.AspNetCore.Http
 open Conduit
 open Conduit.Transport
@@ -11,27 +12,28 @@ open Conduit.Transport
 [<RequireQualifiedAccess>]
 module FailedTry =
 
-    let private ofRequest (error: HttpRequestException) =
-        match error.HttpRequestError with
-        | HttpRequestError.ConnectionError -> Outcome.ConnectFailed "connection refused or unreachable"
-        | HttpRequestError.NameResolutionError -> Outcome.ConnectFailed "the host's name has no address"
-        | HttpRequestError.SecureConnectionError -> Outcome.ConnectFailed "the TLS handshake failed"
-        | HttpRequestError.ResponseEnded -> Outcome.Reset "the backend closed the connection"
-        | HttpRequestError.InvalidResponse -> Outcome.Garbled "not HTTP"
-        | HttpRequestError.ConfigurationLimitExceeded -> Outcome.Garbled "the headers are too large"
-        | _ ->
-            match error.InnerException with
-            | :? IOException -> Outcome.Reset "the backend reset the connection"
-            | _ -> Outcome.Garbled error.Message
-
     let private ofBackend (error: BackendFaultException) =
         match error.Kind with
         | BackendFaultKind.NotConnected -> Outcome.ConnectFailed error.Message
+        | BackendFaultKind.Shortage -> Outcome.Shortage error.Message
         | BackendFaultKind.ConnectTimeout -> Outcome.ConnectFailed "no connection within the connect timeout"
         | BackendFaultKind.Closed
         | BackendFaultKind.Reset -> Outcome.Reset error.Message
         | BackendFaultKind.Truncated -> Outcome.Truncated error.Message
         | BackendFaultKind.Refused -> Outcome.BodyRefused error.Message
+        | _ -> Outcome.Garbled error.Message
+
+    let private ofRequest (error: HttpRequestException) =
+        match error.HttpRequestError, error.InnerException with
+        | (HttpRequestError.ConnectionError | HttpRequestError.NameResolutionError),
+          (:? SocketException as why) -> ofBackend (BackendFaultException.NotConnected why)
+        | HttpRequestError.ConnectionError, _ -> Outcome.ConnectFailed "connection refused or unreachable"
+        | HttpRequestError.NameResolutionError, _ -> Outcome.ConnectFailed "the host's name has no address"
+        | HttpRequestError.SecureConnectionError, _ -> Outcome.ConnectFailed "the TLS handshake failed"
+        | HttpRequestError.ResponseEnded, _ -> Outcome.Reset "the backend closed the connection"
+        | HttpRequestError.InvalidResponse, _ -> Outcome.Garbled "not HTTP"
+        | HttpRequestError.ConfigurationLimitExceeded, _ -> Outcome.Garbled "the headers are too large"
+        | _, (:? IOException) -> Outcome.Reset "the backend reset the connection"
         | _ -> Outcome.Garbled error.Message
 
     let private ofPhase phase ended =

@@ -105,6 +105,11 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
                 loggers
             )
 
+    let sparing (listener: IConnectionListener) : IConnectionListener =
+        match Transport.chosen transport with
+        | Transport.Epoll -> listener
+        | _ -> SparingListener listener
+
     /// Closes the port. A connection that waits to be accepted at that moment would be reset by the
     /// system, so first new ones are kept out and those that are being opened get time to be accepted.
     member _.Unbind() : Task = task {
@@ -129,7 +134,8 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
                     match endPoint with
                     | :? InnerEndPoint as inside -> return InnerListener inside :> IConnectionListener
                     | endPoint ->
-                        let! listener = inner.BindAsync(endPoint, cancellation)
+                        let! made = inner.BindAsync(endPoint, cancellation)
+                        let listener = sparing made
                         bound.Add listener
                         return listener
                 }

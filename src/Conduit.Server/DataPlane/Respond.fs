@@ -71,7 +71,7 @@ module Answer =
             Close = true
     }
 
-    /// The pool has as many requests in flight as it may have.
+    /// The pool has as many requests in flight as it may have, or Conduit as many connections.
     let busy = unavailable (TimeSpan.FromSeconds 1.0)
 
     /// Seconds that last at least so long, and one at the least.
@@ -114,6 +114,7 @@ module Answer =
                 plain 408 "Request timeout" with
                     Close = true
             }
+        | Outcome.Shortage _ -> Some busy
         | Outcome.TimedOut _
         | Outcome.Overdue _ -> Some(plain 504 "Gateway timeout")
         | Outcome.ConnectFailed _

@@ -64,10 +64,9 @@ type TlsConnect(tls: BackendTls) =
     /// A connection whose handshake is done, with the protocol that the backend chose of those offered.
     member _.Open(host: string, port: int, protocols, cancellation: CancellationToken) : Task<SslStream> =
         task {
-            let socket = new Socket(SocketType.Stream, ProtocolType.Tcp, NoDelay = true)
+            let! socket = BackendSocket.ConnectAsync(host, port, cancellation)
 
             try
-                do! socket.ConnectAsync(host.Trim('[', ']'), port, cancellation)
                 let stream = new SslStream(new NetworkStream(socket, ownsSocket = true))
                 do! stream.AuthenticateAsClientAsync(options host protocols, cancellation)
                 return stream

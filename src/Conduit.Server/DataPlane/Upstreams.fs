@@ -2,13 +2,16 @@ namespace Conduit.Server
 
 open System
 open System.Collections.Concurrent
+open System.IO
 open System.Net
 open System.Net.Http
 open System.Net.Security
+open System.Net.Sockets
 open System.Text
 open System.Threading
 open System.Threading.Tasks
 open Conduit
+open Conduit.Transport
 
 /// What an HttpClient of ours belongs to: handlers keep these settings for all their connections.
 [<Struct>]
@@ -23,6 +26,16 @@ type private ClientKey = {
 [<Sealed>]
 type Upstreams() =
 
+    let connectPlain =
+        Func<SocketsHttpConnectionContext, CancellationToken, ValueTask<Stream>>(fun context cancellation ->
+            ValueTask<Stream>(
+                task {
+                    let host = context.DnsEndPoint
+                    let! socket = BackendSocket.ConnectAsync(host.Host, host.Port, cancellation)
+                    return new NetworkStream(socket, ownsSocket = true) :> Stream
+                }
+            ))
+
     let handler (key: ClientKey) =
         let handler =
             new SocketsHttpHandler(
@@ -36,6 +49,7 @@ type Upstreams() =
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds 30.0,
                 // A name may get other addresses.
                 PooledConnectionLifetime = TimeSpan.FromMinutes 5.0,
+                ConnectCallback = connectPlain,
                 // The client has left: closing is cheaper than reading the rest.
                 MaxResponseDrainSize = 0,
                 EnableMultipleHttp2Connections = true,

@@ -95,6 +95,13 @@ type Log(factory: ILoggerFactory) =
             "Event loop {Loop} has stood still for {Seconds:F1} s: something on it blocks"
         )
 
+    static let clientsWait =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 61,
+            "New connections wait: {Reason}. They are taken as others close; raise the limit of open files (ulimit -n)"
+        )
+
     static let failed =
         LoggerMessage.Define<string>(LogLevel.Error, EventId 12, "{What} failed: a defect in Conduit")
 
@@ -314,6 +321,8 @@ type Log(factory: ILoggerFactory) =
 
     member _.LoopStalled(loop, time: TimeSpan) =
         loopStalled.Invoke(log, loop, time.TotalSeconds, null)
+
+    member _.ClientsWait(reason) = clientsWait.Invoke(log, reason, null)
 
     /// Something that nobody waits for, so that only the log tells of it.
     member _.Failed(what, error: exn) = failed.Invoke(log, what, error)

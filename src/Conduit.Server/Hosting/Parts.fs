@@ -6,6 +6,7 @@ open System.Threading
 open System.Threading.Tasks
 open Microsoft.Extensions.Logging
 open Conduit
+open Conduit.Transport
 open Conduit.Transport.Epoll
 
 /// What lives as long as the balancer does, but for its ports.
@@ -33,7 +34,7 @@ type internal Parts = {
     Memory: MemoryUsage
     Forwarder: IForwarder
     AccessLog: AccessLog
-    LoopWatch: IDisposable
+    ProcessWatch: IDisposable
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
     Extensions: Extensions
@@ -52,19 +53,27 @@ module internal Parts =
         | ValueSome view -> view.Source.Settings.Check
         | ValueNone -> PoolSettings.defaults.Check
 
-    /// Tells in the log what goes wrong on the event loops, which are those of the process. Ends with what
-    /// it gives.
-    let private watchLoops (log: Log) : IDisposable =
+    /// Tells in the log what goes wrong in what the whole process shares: event loops, deadlines, the table of
+    /// descriptors. Ends with what it gives.
+    let private watchProcess (log: Log) : IDisposable =
         let stalled = Action<int, TimeSpan>(fun loop time -> log.LoopStalled(loop, time))
         let failed = Action<exn>(fun error -> log.Failed("An event loop's work", error))
+        let short = Action<string>(log.ClientsWait)
+
+        let expiry =
+            Deadlines.Failed.Subscribe(fun error -> log.Failed("Ending what took too long", error))
+
         EventLoops.add_Stalled stalled
         EventLoops.add_Failed failed
+        FileTable.add_Short short
 
         {
             new IDisposable with
                 member _.Dispose() =
                     EventLoops.remove_Stalled stalled
                     EventLoops.remove_Failed failed
+                    FileTable.remove_Short short
+                    expiry.Dispose()
         }
 
     /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
@@ -132,7 +141,7 @@ module internal Parts =
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(transport)
             AccessLog = new AccessLog(log)
-            LoopWatch = watchLoops log
+            ProcessWatch = watchProcess log
             Stopping = new CancellationTokenSource()
             Extensions = extensions
         }
@@ -215,7 +224,7 @@ module internal Parts =
             parts.Ticker
             parts.Forwarder
             parts.AccessLog
-            parts.LoopWatch
+            parts.ProcessWatch
             parts.Memory
             parts.Endings
             parts.Agent

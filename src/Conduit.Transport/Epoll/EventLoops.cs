@@ -13,7 +13,7 @@ public static class EventLoops
     private static readonly Lazy<EventLoop[]> all = new(() =>
     {
         var loops = Enumerable.Range(0, Environment.ProcessorCount)
-            .Select(index => new EventLoop(index, error => Failed?.Invoke(error)))
+            .Select(index => new EventLoop(index, Report))
             .ToArray();
 
         watchdog = new Timer(_ => Watch(loops), null, patience, patience);
@@ -52,6 +52,9 @@ public static class EventLoops
             return best;
         }
     }
+
+    /// <summary>Tells of what was thrown where nothing may throw.</summary>
+    internal static void Report(Exception error) => Failed?.Invoke(error);
 
     private static void Watch(EventLoop[] loops)
     {

@@ -39,10 +39,12 @@ internal static class LoopConnect
         IPEndPoint endPoint, EventLoop loop, CancellationToken cancellation)
     {
         var descriptor = Open(endPoint, out var isPending);
-        var connecting = new Connecting(descriptor, loop);
+        Connecting? connecting = null;
 
         try
         {
+            connecting = new Connecting(descriptor, loop);
+
             if (isPending)
             {
                 await using (cancellation.UnsafeRegister(static one => ((Connecting)one!).Cancel(), connecting))
@@ -59,7 +61,7 @@ internal static class LoopConnect
         }
         catch
         {
-            connecting.Leave();
+            connecting?.Leave();
             Native.close(descriptor);
             throw;
         }
@@ -73,6 +75,12 @@ internal static class LoopConnect
         if (descriptor < 0)
         {
             throw Native.Failure(Marshal.GetLastPInvokeError());
+        }
+
+        if (!FileTable.IsForBackend(descriptor))
+        {
+            Native.close(descriptor);
+            throw Native.Failure(Native.TooManyOpen);
         }
 
         Native.SetNoDelay(descriptor);

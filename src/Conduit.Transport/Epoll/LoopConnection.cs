@@ -35,6 +35,7 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
         Output = new SocketOutput(socket);
         Transport = this;
         Features.Set<IConnectionLifetimeFeature>(this);
+        FileTable.CountClient(1);
         Features.Set<IDeliveryFeature>(this);
         socket.WhenPeerCloses(TellClosed);
     }
@@ -71,7 +72,7 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
     {
         if (isAborted || socket.IsAborted || socket.IsPeerClosed)
         {
-            socket.Close();
+            Close();
         }
         else
         {
@@ -104,7 +105,13 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
             // It is closed anyway.
         }
 
+        Close();
+    }
+
+    private void Close()
+    {
         socket.Close();
+        FileTable.CountClient(-1);
     }
 
     /// <summary>Tells all that wait for the end of the connection, on a thread of the pool.</summary>
@@ -118,6 +125,11 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
                     try
                     {
                         connection.closed.Cancel();
+                    }
+                    catch (Exception error)
+                    {
+                        // Thrown on a thread of the pool, it would end the process.
+                        EventLoops.Report(error);
                     }
                     finally
                     {

@@ -28,7 +28,9 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
     private readonly Channel<ConnectionContext> accepted =
         Channel.CreateUnbounded<ConnectionContext>(new UnboundedChannelOptions { SingleReader = true });
 
-    private bool isWaiting;
+    /// <summary>So many of the loops, the first ones, wait for connections.</summary>
+    private int waiting;
+
     private bool isUnbound;
 
     /// <summary>Takes a socket that listens, however it came to.</summary>
@@ -82,12 +84,25 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
         {
             lock (gate)
             {
-                if (isUnbound || !isWaiting || !TryAccept())
+                if (isUnbound || waiting == 0 || !HasRoom() || !TryAccept())
                 {
                     return;
                 }
             }
         }
+    }
+
+    /// <summary>Whether one more client can be had; those that close make room.</summary>
+    private bool HasRoom()
+    {
+        if (FileTable.HasRoomForClient())
+        {
+            return true;
+        }
+
+        FileTable.Report();
+        Pause();
+        return false;
     }
 
     /// <summary>Takes the next connection; false when there is none, or none can be taken now.</summary>
@@ -105,15 +120,15 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
 
         var error = Marshal.GetLastPInvokeError();
 
-        if (error is Native.TooManyOpen or Native.TooManyOpenInSystem)
+        if (Native.IsShortage(error))
         {
-            // They would be told of the same connection without end; those that close make room.
-            Rest();
-            _ = WaitAgainAsync();
+            FileTable.Report(new System.ComponentModel.Win32Exception(error).Message);
+            Pause();
+            return false;
         }
 
         // Of what else can go wrong, each concerns one connection alone, and the next may be taken.
-        return error is not (Native.Again or Native.TooManyOpen or Native.TooManyOpenInSystem);
+        return error != Native.Again;
     }
 
     private unsafe void Welcome(int client, EndPoint? remote)
@@ -147,38 +162,66 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
         return EndPoint.Create(address);
     }
 
+    /// <summary>Has all loops wait for connections, or none.</summary>
     private void Wait()
     {
-        for (var index = 0; index < loops.Length; index++)
+        try
         {
-            tokens[index] = loops[index].Register(descriptor, Native.In | Native.Exclusive, this);
+            for (; waiting < loops.Length; waiting++)
+            {
+                tokens[waiting] = loops[waiting].Register(descriptor, Native.In | Native.Exclusive, this);
+            }
         }
-
-        isWaiting = true;
+        catch (SocketException)
+        {
+            Rest();
+            throw;
+        }
     }
 
     private void Rest()
     {
-        if (isWaiting)
+        while (waiting > 0)
         {
-            isWaiting = false;
-            for (var index = 0; index < loops.Length; index++)
-            {
-                loops[index].Unregister(descriptor, tokens[index]);
-            }
+            waiting--;
+            loops[waiting].Unregister(descriptor, tokens[waiting]);
         }
+    }
+
+    /// <summary>Leaves connections waiting for a moment: the loops would be told of the same one without
+    /// end.</summary>
+    private void Pause()
+    {
+        Rest();
+        _ = WaitAgainAsync();
     }
 
     private async Task WaitAgainAsync()
     {
-        await Task.Delay(pause);
+        var isDone = false;
 
-        lock (gate)
+        while (!isDone)
         {
-            if (!isUnbound)
+            await Task.Delay(pause);
+
+            lock (gate)
             {
-                Wait();
+                isDone = isUnbound || TryWait();
             }
+        }
+    }
+
+    private bool TryWait()
+    {
+        try
+        {
+            Wait();
+            return true;
+        }
+        catch (SocketException error)
+        {
+            FileTable.Report(error.Message);
+            return false;
         }
     }
 }

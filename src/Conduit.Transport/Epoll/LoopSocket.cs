@@ -26,9 +26,9 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
     private Action? onPeerClosed;
 
     /// <summary>One for the owner and one for each call under way: at none the descriptor is closed, and the
-    /// system may give its number to another. Far below zero from then on.</summary>
+    /// system may give its number to another.</summary>
     private int uses = 1;
-    private volatile bool isClosed;
+    private int isClosed;
     private volatile bool isAborted;
     private volatile bool isPeerClosed;
 
@@ -54,7 +54,8 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
     /// <summary>Has this called once when the peer closes; at once, if it has.</summary>
     internal void WhenPeerCloses(Action action)
     {
-        Volatile.Write(ref onPeerClosed, action);
+        // A full fence, as where the peer's close is told: one of the two must see the other's.
+        Interlocked.Exchange(ref onPeerClosed, action);
         if (isPeerClosed)
         {
             Interlocked.Exchange(ref onPeerClosed, null)?.Invoke();
@@ -138,6 +139,7 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
         if ((events & (Native.PeerClosed | Native.HangUp | Native.Error)) != 0)
         {
             isPeerClosed = true;
+            Interlocked.MemoryBarrier();
         }
 
         if ((events & (Native.In | Native.PeerClosed | Native.HangUp | Native.Error)) != 0)
@@ -181,16 +183,22 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
         return error != Native.Again;
     }
 
-    /// <summary>Moves to another loop while nothing waits.</summary>
+    /// <summary>Moves to another loop while nothing waits; stays with its own where the other cannot take
+    /// it.</summary>
     internal void MoveTo(EventLoop other)
     {
         if (other != loop && Enter())
         {
             try
             {
-                loop.Unregister(descriptor, token);
-                Volatile.Write(ref loop, other);
+                var (before, left) = (loop, token);
                 token = other.Register(descriptor, Wanted, this);
+                Volatile.Write(ref loop, other);
+                before.Unregister(descriptor, left);
+            }
+            catch (SocketException)
+            {
+                // It is still where it was.
             }
             finally
             {
@@ -243,9 +251,8 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
 
     public override void Close()
     {
-        if (!isClosed)
+        if (Interlocked.Exchange(ref isClosed, 1) == 0)
         {
-            isClosed = true;
             isAborted = true;
             loop.Forget(token);
             Leave();
@@ -257,24 +264,25 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
 
     private bool Enter()
     {
-        if (Interlocked.Increment(ref uses) <= 1)
+        var seen = Volatile.Read(ref uses);
+
+        while (seen > 0 && Volatile.Read(ref isClosed) == 0)
         {
-            return false;
+            var before = Interlocked.CompareExchange(ref uses, seen + 1, seen);
+            if (before == seen)
+            {
+                return true;
+            }
+
+            seen = before;
         }
 
-        if (isClosed)
-        {
-            Leave();
-            return false;
-        }
-
-        return true;
+        return false;
     }
 
     private void Leave()
     {
-        if (Interlocked.Decrement(ref uses) == 0
-            && Interlocked.CompareExchange(ref uses, int.MinValue / 2, 0) == 0)
+        if (Interlocked.Decrement(ref uses) == 0)
         {
             Native.close(descriptor);
         }

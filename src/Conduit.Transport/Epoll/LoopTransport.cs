@@ -27,6 +27,14 @@ public sealed class LoopTransport(Func<EndPoint, Socket> bind) : IConnectionList
             throw new AddressInUseException(error.Message, error);
         }
 
-        return new ValueTask<IConnectionListener>(new LoopListener(socket));
+        try
+        {
+            return new ValueTask<IConnectionListener>(new LoopListener(socket));
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 }

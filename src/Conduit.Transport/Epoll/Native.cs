@@ -1,3 +1,4 @@
+using System;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
@@ -33,10 +34,14 @@ internal static unsafe class Native
     internal const int NoDelayOption = 1;
     internal const int InfoOption = 11;
 
+    private const int FilesResource = 7;
+
     internal const int Interrupted = 4;
     internal const int Again = 11;
+    internal const int NoMemory = 12;
     internal const int TooManyOpenInSystem = 23;
     internal const int TooManyOpen = 24;
+    internal const int NoBuffers = 105;
     internal const int InProgress = 115;
 
     /// <summary>The size of a struct epoll_event, which is packed on x86-64 alone, and where its data is.</summary>
@@ -92,6 +97,9 @@ internal static unsafe class Native
     [DllImport("libc", SetLastError = true)]
     internal static extern int close(int descriptor);
 
+    [DllImport("libc", SetLastError = true)]
+    private static extern int getrlimit(int resource, ulong* limits);
+
     /// <summary>Asks the loop's epoll for events of a descriptor, which come with the token.</summary>
     internal static int Control(int epoll, int operation, int descriptor, uint events, ulong token)
     {
@@ -108,10 +116,35 @@ internal static unsafe class Native
         setsockopt(descriptor, TcpLevel, NoDelayOption, &yes, sizeof(int));
     }
 
+    /// <summary>How many descriptors the process may have (RLIMIT_NOFILE).</summary>
+    internal static int FileLimit()
+    {
+        var limits = stackalloc ulong[2];
+        return getrlimit(FilesResource, limits) == 0 ? (int)Math.Min(limits[0], int.MaxValue) : int.MaxValue;
+    }
+
+    /// <summary>The descriptor that would be given next, the lowest that is free; the largest number when none
+    /// is.</summary>
+    internal static int NextDescriptor()
+    {
+        var next = eventfd(0, CloseOnExec);
+        if (next < 0)
+        {
+            return int.MaxValue;
+        }
+
+        close(next);
+        return next;
+    }
+
+    /// <summary>Whether a call failed because the process, or the system, has no more of what sockets take.</summary>
+    internal static bool IsShortage(int error) => error is TooManyOpen or TooManyOpenInSystem or NoMemory or NoBuffers;
+
     /// <summary>What an errno means to users of sockets.</summary>
     internal static SocketException Failure(int error) => new((int)(error switch
     {
         32 => SocketError.ConnectionReset,
+        99 => SocketError.AddressNotAvailable,
         101 => SocketError.NetworkUnreachable,
         103 => SocketError.ConnectionAborted,
         104 => SocketError.ConnectionReset,
@@ -119,6 +152,7 @@ internal static unsafe class Native
         111 => SocketError.ConnectionRefused,
         113 => SocketError.HostUnreachable,
         TooManyOpen or TooManyOpenInSystem => SocketError.TooManyOpenSockets,
+        NoMemory or NoBuffers => SocketError.NoBufferSpaceAvailable,
         _ => SocketError.SocketError,
     }));
 }

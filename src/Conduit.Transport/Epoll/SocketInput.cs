@@ -30,6 +30,10 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader, IValueTaskSou
     private bool isEnded;
     private bool isCompleted;
     private bool wantsMore;
+    private int lastCount;
+
+    /// <summary>The bytes that the buffer takes.</summary>
+    internal int Capacity => buffer.Length;
 
     private ReadOnlySequence<byte> Unread => given = new ReadOnlySequence<byte>(buffer, start, end - start);
 
@@ -57,7 +61,16 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader, IValueTaskSou
         // What has come but not been read counts as there, up to a buffer.
         while (!isEnded && socket.MayHaveData && end - start < LargeBuffer / 2)
         {
-            var count = socket.TryReceive(Room());
+            int count;
+            try
+            {
+                count = socket.TryReceive(Room());
+            }
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
+            {
+                throw Broken(error);
+            }
+
             if (count == LoopSocket.WouldWait)
             {
                 break;
@@ -89,6 +102,12 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader, IValueTaskSou
         if (start == end)
         {
             start = end = 0;
+
+            // A client that sends little again needs no large buffer.
+            if (lastCount < buffer.Length / 4 && buffer.Length > FirstBuffer)
+            {
+                ReturnBuffer();
+            }
         }
     }
 
@@ -168,16 +187,15 @@ internal sealed class SocketInput(LoopSocket socket) : PipeReader, IValueTaskSou
         return new ReadResult(Unread, isCanceled: count == SocketOperation.Cancelled, isEnded);
     }
 
-    private static Exception Broken(Exception error) => error switch
-    {
-        SocketException { SocketErrorCode: SocketError.ConnectionReset } =>
-            new ConnectionResetException(error.Message, error),
-        ObjectDisposedException => new ConnectionAbortedException("the connection was aborted", error),
-        _ => error,
-    };
+    /// <summary>What readers of a client's connection expect when it breaks, or is broken off here.</summary>
+    private static Exception Broken(Exception error) =>
+        error is SocketException
+            ? new ConnectionResetException(error.Message, error)
+            : new ConnectionAbortedException("the connection was aborted", error);
 
     private void Take(int count)
     {
+        lastCount = count;
         isEnded = count == 0;
         hasNew |= count > 0;
         end += count;

@@ -49,8 +49,13 @@ internal sealed class SocketOutput(LoopSocket socket) : PipeWriter
     public override void Advance(int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)bytes, (uint)(buffer.Length - length));
-        length += bytes;
-        unflushed += bytes;
+
+        // What is written for a client that is gone is not kept.
+        if (!isBroken)
+        {
+            length += bytes;
+            unflushed += bytes;
+        }
     }
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
@@ -85,6 +90,11 @@ internal sealed class SocketOutput(LoopSocket socket) : PipeWriter
         {
             var count = sending.Result;
             sending = default;
+
+            if (count == SocketOperation.Cancelled)
+            {
+                return new ValueTask<FlushResult>(new FlushResult(isCanceled: true, isCompleted: false));
+            }
 
             if (count == unflushed)
             {

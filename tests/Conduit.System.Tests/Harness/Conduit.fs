@@ -23,6 +23,19 @@ module Executable =
     let start (arguments: string list) added =
         Child.Start(Programs.conduit.Value, arguments, environment added)
 
+    /// Starts it with so many descriptors at most.
+    let startWithin (descriptors: int) (arguments: string list) =
+        Child.Start(
+            "/bin/sh",
+            [
+                "-c"
+                $"ulimit -n {descriptors} && exec \"$0\" \"$@\""
+                Programs.conduit.Value
+            ]
+            @ arguments,
+            environment []
+        )
+
     /// Waits until the admin port says that it is ready.
     let ready (child: Child) adminPort = task {
         let! _ =

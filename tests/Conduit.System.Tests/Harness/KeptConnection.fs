@@ -5,6 +5,7 @@ open System.Globalization
 open System.Net
 open System.Net.Sockets
 open System.Text
+open System.Threading.Tasks
 
 /// How a request on a kept connection went, as the client's socket saw it.
 [<RequireQualifiedAccess>]
@@ -88,6 +89,13 @@ type KeptConnection private (socket: Socket) =
         with :? SocketException ->
             socket.Dispose()
             return None
+    }
+
+    /// The same where it must not be refused.
+    static member Open(port: int) : Task<KeptConnection> = task {
+        match! KeptConnection.TryOpen port with
+        | Some connection -> return connection
+        | None -> return failwith $"nothing accepts connections on port {port}"
     }
 
     /// Sends a GET and reads the answer to its last byte.
