@@ -4,24 +4,68 @@ open System
 open BenchmarkDotNet.Attributes
 open Conduit
 
-/// The choice of a backend by each strategy, and with it the lease of a place.
+/// A way to choose, by the name that its row has.
+type Way = {
+    Name: string
+    Strategy: Strategy
+    Table: HashTable
+} with
+
+    override this.ToString() = this.Name
+
+[<RequireQualifiedAccess>]
+module Way =
+
+    /// Every strategy, and those that hash over both tables.
+    let all = [|
+        for strategy in Strategy.all do
+            let way = {
+                Name = Strategy.name strategy
+                Strategy = strategy
+                Table = HashTable.Maglev
+            }
+
+            match strategy with
+            | Strategy.IpHash -> ()
+            | Strategy.Hash ->
+                { way with Name = "hash, maglev" }
+
+                {
+                    way with
+                        Name = "hash, ring"
+                        Table = HashTable.Ring
+                }
+            | _ -> way
+    |]
+
+/// The choice of a backend, and with it the lease of a place.
 [<MemoryDiagnoser(false)>]
 type PickBenchmarks() =
 
     let mutable view = Unchecked.defaultof<PoolView>
     let mutable key = 0UL
 
-    static member val Strategies = List.toArray Strategy.all
+    static member val Ways = Way.all
 
-    [<ParamsSource("Strategies")>]
-    member val Strategy = Strategy.RoundRobin with get, set
+    [<ParamsSource("Ways")>]
+    member val Way = Way.all[0] with get, set
 
     [<Params(3, 100, 1_000, 10_000)>]
     member val Backends = 3 with get, set
 
     [<GlobalSetup>]
     member this.Setup() =
-        view <- Pools.view this.Strategy this.Backends
+        view <-
+            Pools.view
+                {
+                    PoolSettings.defaults with
+                        Strategy = this.Way.Strategy
+                        Hash = {
+                            PoolSettings.defaults.Hash with
+                                Table = this.Way.Table
+                        }
+                }
+                this.Backends
 
     [<Benchmark>]
     member _.TakeAndSettle() =

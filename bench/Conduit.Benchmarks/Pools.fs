@@ -25,18 +25,12 @@ module Pools =
         | Error fault -> failwith (Fault.render fault)
 
     /// So many pools with so many backends each.
-    let state strategy pools backends : State =
+    let state settings pools backends : State =
         let specs = List.init backends spec
 
         let events = [
             for number in 1..pools do
-                Event.PoolCreated(
-                    name number,
-                    {
-                        PoolSettings.defaults with
-                            Strategy = strategy
-                    }
-                )
+                Event.PoolCreated(name number, settings)
 
                 for spec in specs do
                     Event.InPool(name number, PoolEvent.Added spec)
@@ -45,8 +39,8 @@ module Pools =
         (State.empty, events) ||> List.fold (State.evolve now)
 
     /// The only pool of a snapshot.
-    let view strategy backends : PoolView =
-        (Snapshot.next 1UL Snapshot.empty (state strategy 1 backends)).Pools[0]
+    let view settings backends : PoolView =
+        (Snapshot.next 1UL Snapshot.empty (state settings 1 backends)).Pools[0]
 
     /// The state after one of its first pool's backends got another weight.
     let changed (state: State) weight : State =

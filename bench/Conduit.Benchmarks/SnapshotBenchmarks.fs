@@ -20,7 +20,13 @@ type SnapshotBenchmarks() =
     member this.Setup() =
         // As many in all, whatever the number of pools.
         let each = max 1 (this.Backends / this.Pools)
-        let state = Pools.state Strategy.LeastConnections this.Pools each
+
+        let settings = {
+            PoolSettings.defaults with
+                Strategy = Strategy.LeastConnections
+        }
+
+        let state = Pools.state settings this.Pools each
         before <- Snapshot.next 1UL Snapshot.empty state
         after <- Pools.changed state 7
 

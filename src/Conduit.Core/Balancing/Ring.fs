@@ -1,6 +1,7 @@
 namespace Conduit
 
 open System
+open System.Numerics
 
 /// A ring of hashes, as ketama made it known: each member has many points on it, and a key belongs to the
 /// member of the first point at its own hash or after it. When a member leaves, its keys alone move.
@@ -10,6 +11,11 @@ type Ring = private {
     Points: uint64[]
     /// The member of each point.
     Owners: int[]
+    /// By the first bits of a hash, the first point at it or after it, and one more at the end: hashes lie
+    /// evenly, so few points are left to search, and they lie side by side.
+    Starts: int[]
+    /// What is left of a hash without those bits.
+    Rest: int
 }
 
 [<RequireQualifiedAccess>]
@@ -20,6 +26,22 @@ module Ring =
 
     /// The most points that a ring has, unless it has more members than that.
     let private limit = 1 <<< 20
+
+    /// About four points lie between two starts.
+    let private startsOf (points: uint64[]) : struct (int[] * int) =
+        let bits = max 1 (BitOperations.Log2(uint points.Length) - 2)
+        let rest = 64 - bits
+        let starts = Array.create ((1 <<< bits) + 1) points.Length
+        let mutable next = 0
+
+        for index in 0 .. points.Length - 1 do
+            let place = int (points[index] >>> rest)
+
+            while next <= place do
+                starts[next] <- index
+                next <- next + 1
+
+        struct (starts, rest)
 
     /// The ring of these names with their weights, each at least 1, by their indices. It depends on names and
     /// weights alone, and not on their order.
@@ -40,11 +62,21 @@ module Ring =
 
         let points = Array.concat points
         Array.Sort(points, owners)
-        { Points = points; Owners = owners }
+        let struct (starts, rest) = startsOf points
+
+        {
+            Points = points
+            Owners = owners
+            Starts = starts
+            Rest = rest
+        }
 
     /// Where a key is on a ring, which must have a member.
     let locate (key: uint64) (ring: Ring) =
-        match Array.BinarySearch(ring.Points, key) with
+        let place = int (key >>> ring.Rest)
+        let start = ring.Starts[place]
+
+        match Array.BinarySearch(ring.Points, start, ring.Starts[place + 1] - start, key) with
         | found when found >= 0 -> found
         | missed when ~~~missed = ring.Points.Length -> 0
         | missed -> ~~~missed
