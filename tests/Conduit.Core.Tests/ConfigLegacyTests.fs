@@ -160,6 +160,7 @@ let ``the JSON shape of server and retry`` () =
             By = StickyBy.Cookie "lb_session"
             Timeout = TimeSpan.FromHours 24.0
             MaxSessions = 10_000
+            CleanupInterval = Some(TimeSpan.FromHours 1.0)
             Key = None
         },
         pool.Settings.Sticky

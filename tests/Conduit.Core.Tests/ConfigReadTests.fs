@@ -246,6 +246,7 @@ let ``Conduit's own shape says everything`` () =
                             By = StickyBy.Cookie "sid"
                             Timeout = TimeSpan.FromHours 1.0
                             MaxSessions = 65_536
+                            CleanupInterval = None
                             Key = Some(ConfigDocuments.secret "0123456789abcdef")
                         }
                     Check = {

@@ -11,6 +11,7 @@ let private sessions most =
             By = StickyBy.Client
             Timeout = TimeSpan.FromSeconds 10.0
             MaxSessions = most
+            CleanupInterval = None
             Key = None
         },
         1UL

@@ -15,6 +15,7 @@ let private cookieNamed name : StickySettings = {
     By = StickyBy.Cookie name
     Timeout = TimeSpan.FromHours 1.0
     MaxSessions = 1000
+    CleanupInterval = None
     Key = Some secret
 }
 
@@ -201,24 +202,24 @@ let ``A request that is tried again takes its session along`` () = task {
         dispose backends
 }
 
-[<Fact>]
-let ``By address, each client stays where it is, and moves once when its backend is out`` () =
-    let proxies =
-        match AddressSet.parse "test" "127.0.0.1" with
-        | Ok set -> set
-        | Error fault -> failwith (Fault.render fault)
-
-    let settings (settings: Settings) = {
-        sticky
-            {
-                cookieNamed "" with
-                    By = StickyBy.Client
-            }
-            settings with
+/// Clients are whom `X-Forwarded-For` says they are.
+let private behindProxy (settings: Settings) =
+    match AddressSet.parse "test" "127.0.0.1" with
+    | Ok proxies -> {
+        settings with
             TrustedProxies = proxies
+      }
+    | Error fault -> failwith (Fault.render fault)
+
+let private byAddress =
+    sticky {
+        cookieNamed "" with
+            By = StickyBy.Client
     }
 
-    withBackends 3 settings (fun _ running -> task {
+[<Fact>]
+let ``By address, each client stays where it is, and moves once when its backend is out`` () =
+    withBackends 3 (byAddress >> behindProxy) (fun _ running -> task {
         let from client =
             ask running $"X-Forwarded-For: {client}\r\n"
 
@@ -252,6 +253,45 @@ let ``By address, each client stays where it is, and moves once when its backend
         for client in clients do
             let! response = from client
             Assert.Equal(where[client], text response)
+    })
+
+[<Fact>]
+let ``By address too, a backend that drains keeps its sessions and gets no new ones`` () =
+    withBackends 2 (byAddress >> behindProxy) (fun _ running -> task {
+        let from (client: int) = task {
+            let! response = ask running $"X-Forwarded-For: 10.0.0.{client}\r\n"
+            return text response
+        }
+
+        let! first = from 1
+        do! setState running (int first - 1) AdminState.Draining
+
+        for client in 2..5 do
+            let! stays = from 1
+            Assert.Equal(first, stays)
+            let! another = from client
+            Assert.NotEqual<string>(first, another)
+
+        // What is new in the meantime stays where it began.
+        do! setState running (int first - 1) AdminState.Ready
+
+        for client in 2..5 do
+            let! stays = from client
+            Assert.NotEqual<string>(first, stays)
+    })
+
+[<Fact>]
+let ``What has no effect is told`` () =
+    let interval = {
+        cookieNamed "sid" with
+            CleanupInterval = Some(TimeSpan.FromHours 1.0)
+    }
+
+    withBackends 1 (sticky interval) (fun _ running -> task {
+        Assert.Contains(
+            running.Log.Warnings,
+            (fun (line: string) -> line.Contains "cleanup_interval has no effect")
+        )
     })
 
 [<Fact>]

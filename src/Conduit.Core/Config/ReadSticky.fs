@@ -32,8 +32,7 @@ module ReadSticky =
             and! timeout = place |> Place.either [ "timeout"; "ttl" ] duration
             and! key = place |> Place.optional "key" (Secret.read readSecret Secret.token)
             and! most = place |> Place.value "max_sessions" (Scalars.whole 1 16_777_216) 65_536
-            // Files of an existing system have it. Old sessions leave by themselves here.
-            and! _ = place |> Place.optional "cleanup_interval" Duration.parse
+            and! cleanup = place |> Place.optional "cleanup_interval" Duration.parse
 
             return
                 if on then
@@ -42,6 +41,7 @@ module ReadSticky =
                         Timeout = timeout |> Option.defaultValue (TimeSpan.FromHours 24.0)
                         MaxSessions = most
                         Key = key
+                        CleanupInterval = cleanup
                     }
                 else
                     None

@@ -155,6 +155,9 @@ module Render =
             match settings.Key with
             | Some key -> "key", scalar (string key)
             | None -> ()
+            match settings.CleanupInterval with
+            | Some interval -> "cleanup_interval", duration interval
+            | None -> ()
         ]
 
     let private sendProxy version =

@@ -19,4 +19,6 @@ type StickySettings = {
     MaxSessions: int
     /// What cookies are signed with; without one, a key of this process' own.
     Key: Secret option
+    /// What files of an existing system say. Nothing depends on it: sessions that are over leave by themselves.
+    CleanupInterval: TimeSpan option
 }

@@ -161,6 +161,13 @@ type Log(factory: ILoggerFactory) =
             "Pool {Pool}: sticky_session has no key, so one was made: its sessions end with this process, and no other knows them"
         )
 
+    static let cleanupPointless =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 31,
+            "Pool {Pool}: sticky_session.cleanup_interval has no effect: sessions that are over leave by themselves; remove it"
+        )
+
     static let breakerTurned =
         LoggerMessage.Define<string, string, string>(
             LogLevel.Warning,
@@ -301,6 +308,11 @@ type Log(factory: ILoggerFactory) =
         Config.withoutKey config |> List.iter this.KeyMade
 
         for pool in config.Pools do
+            match pool.Settings.Sticky with
+            | Some { CleanupInterval = Some _ } ->
+                cleanupPointless.Invoke(log, PoolName.value pool.Name, null)
+            | _ -> ()
+
             if pool.Settings.Upstream.Tls.InsecureSkipVerify then
                 backendsUnverified.Invoke(log, PoolName.value pool.Name, null)
 
