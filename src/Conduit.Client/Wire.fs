@@ -42,6 +42,8 @@ module Wire =
         Pool: string
         Url: string
         Weight: int
+        /// Whether it gets traffic only while no other is available.
+        Backup: bool
         State: string
         Health: string
         Breaker: string

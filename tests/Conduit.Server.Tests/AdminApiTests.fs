@@ -51,7 +51,7 @@ module AdminApiTests =
             Assert.Equal("application/json", answer.ContentType)
 
             let expected =
-                """{"id":"b","pool":"default","url":"http://10.0.0.2:8081","weight":3,"state":"ready","health":"down","breaker":"closed","""
+                """{"id":"b","pool":"default","url":"http://10.0.0.2:8081","weight":3,"backup":false,"state":"ready","health":"down","breaker":"closed","""
                 + """"available":false,"in_flight":2,"requests":2,"failures":1,"""
                 + """"latency_ms":{"p50":0.01,"p90":0.01,"p99":0.01,"p99_9":0.01},"""
                 + $"{quiet},"

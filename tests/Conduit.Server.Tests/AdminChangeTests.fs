@@ -129,6 +129,29 @@ module AdminChangeTests =
             problem 413 "too-large" answer
         })
 
+    [<Fact>]
+    let ``a backup is added as one, is shown as one, and can become none`` () =
+        AdminPorts.run two (fun port -> task {
+            let isBackup (answer: AdminAnswer) =
+                answer.Json.GetProperty("backup").GetBoolean()
+
+            let! added =
+                port.Write "POST" backends [] """{"url":"http://10.0.0.9:81","id":"c","backup":true}"""
+
+            Assert.Equal((201, true), (added.Status, isBackup added))
+            Assert.True (port.Target "c").Backend.Spec.Backup
+            // The others are there.
+            Assert.DoesNotContain(port.Target "c", port.Ports.Agent.Current.Pools[0].Available)
+
+            let! other = port.Get(AdminPorts.path "a")
+            Assert.False(isBackup other)
+
+            let! changed = port.Write "PATCH" (AdminPorts.path "c") [] """{"backup":false}"""
+            Assert.Equal((200, false), (changed.Status, isBackup changed))
+            Assert.NotEqual<string>(added.Etag, changed.Etag)
+            Assert.Contains(port.Target "c", port.Ports.Agent.Current.Pools[0].Available)
+        })
+
     [<Theory>]
     [<InlineData("not-ready", false)>]
     [<InlineData("draining", false)>]

@@ -134,6 +134,12 @@ module CtlTests =
             Assert.Equal((0, "10.0.0.9:81/x is ready, weight 2, 0 in flight\n"), (added.Code, added.Out))
             let! named = CtlRun.run port "add http://10.0.0.10:81 --id=c --pool default --json"
             Assert.Equal("c", JsonDocument.Parse(named.Out).RootElement.GetProperty("id").GetString())
+            let! backup = CtlRun.run port "add http://10.0.0.11:81 --id d --backup"
+            Assert.Equal(0, backup.Code)
+            let! table = CtlRun.run port "backends"
+            Assert.Contains("backup", row "d" table.Out)
+            Assert.DoesNotContain("backup", row "c" table.Out)
+            let! _ = CtlRun.run port "remove d"
             let! removed = CtlRun.run port "remove 10.0.0.9:81/x"
             Assert.Equal((0, "10.0.0.9:81/x is removed\n"), (removed.Code, removed.Out))
 

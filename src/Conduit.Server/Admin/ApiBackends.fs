@@ -163,7 +163,7 @@ module ApiBackends =
                     (fun () -> findBackend ports pool (BackendId.value spec.Id) |> Result.map (created ports))
     }
 
-    /// Sets weight, state or both, at once.
+    /// Sets weight, backup and state, or some of them, at once.
     let change (ports: ControlPorts) http : Task<Result<Reply, Problem>> = task {
         match! Body.read Body.change http with
         | Error problem -> return Error problem
@@ -171,6 +171,9 @@ module ApiBackends =
             let news id = [
                 match wanted.Weight with
                 | Some weight -> PoolEvent.WeightSet(id, weight)
+                | None -> ()
+                match wanted.Backup with
+                | Some backup -> PoolEvent.BackupSet(id, backup)
                 | None -> ()
                 match wanted.State with
                 | Some state -> PoolEvent.AdminSet(id, state)

@@ -10,6 +10,7 @@ open Conduit
 /// What a PATCH of a backend asks for; what is absent stays as it is.
 type BackendChange = {
     Weight: Weight option
+    Backup: bool option
     State: AdminState option
 }
 
@@ -44,7 +45,13 @@ module Body =
             match read () with
             | true, number -> Weight.create where number
             | _ -> Weight.parse where (value.GetRawText())
-        | _ -> Error(Fault.create where $"is a {kind value}" "write a whole number from 1 to 256")
+        | _ -> Error(Fault.create where $"is a {kind value}" "write a whole number from 0 to 256")
+
+    let private flag where (value: JsonElement) =
+        match value.ValueKind with
+        | JsonValueKind.True -> Ok true
+        | JsonValueKind.False -> Ok false
+        | _ -> Error(Fault.create where $"is a {kind value}" "write true or false")
 
     let private state where name =
         match Wire.toState name with
@@ -80,43 +87,43 @@ module Body =
             | faults, Ok _ -> Error faults
             | faults, Error more -> Error(faults @ more)
 
-    /// What an addition asks for: `url`, and perhaps `weight` and `id`.
+    /// What an addition asks for: `url`, and perhaps `weight`, `backup` and `id`.
     let addition: JsonElement -> Validation<BackendSpec, Fault> =
-        object [ "url"; "weight"; "id" ] (fun body -> validation {
+        object [ "url"; "weight"; "backup"; "id" ] (fun body -> validation {
             let! url = required "url" (text BackendUrl.parse) body
             and! weight = optional "weight" weight body
+            and! backup = optional "backup" flag body
             and! id = optional "id" (text BackendId.create) body
 
             return {
                 Id = id |> Option.defaultWith (fun () -> BackendId.ofUrl url)
                 Url = url
                 Weight = weight |> Option.defaultValue Weight.one
-                Backup = false
+                Backup = backup |> Option.defaultValue false
                 AllAddresses = false
             }
         })
 
-    /// What a change asks for: `weight`, `state` or both.
+    /// What a change asks for: one or more of `weight`, `backup` and `state`.
     let change: JsonElement -> Validation<BackendChange, Fault> =
-        object [ "weight"; "state" ] (fun body -> validation {
+        object [ "weight"; "backup"; "state" ] (fun body -> validation {
             let! weight = optional "weight" weight body
+            and! backup = optional "backup" flag body
             and! state = optional "state" (text state) body
 
             return!
-                if weight.IsNone && state.IsNone then
-                    Error [ Fault.create "body" "asks for nothing" "give weight, state or both" ]
+                if weight.IsNone && backup.IsNone && state.IsNone then
+                    Error [ Fault.create "body" "asks for nothing" "give weight, backup or state" ]
                 else
-                    Ok { Weight = weight; State = state }
+                    Ok {
+                        Weight = weight
+                        Backup = backup
+                        State = state
+                    }
         })
 
     /// What a dashboard asks for: the URL of a backend, and whether it shall get traffic.
     let toggle: JsonElement -> Validation<BackendUrl * bool, Fault> =
-        let flag where (value: JsonElement) =
-            match value.ValueKind with
-            | JsonValueKind.True -> Ok true
-            | JsonValueKind.False -> Ok false
-            | _ -> Error(Fault.create where $"is a {kind value}" "write true or false")
-
         object [ "url"; "enable" ] (fun body -> validation {
             let! url = required "url" (text BackendUrl.parse) body
             and! enable = required "enable" flag body

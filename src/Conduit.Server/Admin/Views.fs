@@ -9,11 +9,11 @@ open Conduit
 [<RequireQualifiedAccess>]
 module Views =
 
-    /// Names what is configured of a backend (URL, weight, state), so that a change can be made to
+    /// Names what is configured of a backend (URL, weight, backup, state), so that a change can be made to
     /// depend on it. Live figures are not part of it: they change with every request.
     let etag (backend: Backend) =
         let configured =
-            $"{backend.Spec.Url}\n{Weight.value backend.Spec.Weight}\n{Wire.ofState backend.Admin}"
+            $"{backend.Spec.Url}\n{Weight.value backend.Spec.Weight}\n{backend.Spec.Backup}\n{Wire.ofState backend.Admin}"
 
         let digest = SHA256.HashData(Encoding.UTF8.GetBytes configured)
         $"\"{Convert.ToHexStringLower(digest.AsSpan(0, 8))}\""
@@ -27,6 +27,7 @@ module Views =
             Pool = PoolName.value target.Pool
             Url = string backend.Spec.Url
             Weight = Weight.value backend.Spec.Weight
+            Backup = backend.Spec.Backup
             State = Wire.ofState backend.Admin
             Health = Wire.ofHealth backend.Health
             Breaker = Breaker.name backend.Breaker

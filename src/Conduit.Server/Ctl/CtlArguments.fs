@@ -44,6 +44,7 @@ type AddArgument =
     | [<MainCommand; ExactlyOnce>] Url of URL: string
     | [<Unique; EqualsAssignmentOrSpaced>] Id of ID: string
     | [<Unique; EqualsAssignmentOrSpaced>] Weight of WEIGHT: string
+    | [<Unique>] Backup
 
     interface IArgParserTemplate with
         member this.Usage =
@@ -51,6 +52,7 @@ type AddArgument =
             | Url _ -> "where the backend is: http://host:port[/base]."
             | Id _ -> "its id (host:port and the base path)."
             | Weight _ -> "its weight, 0 to 256 (1)."
+            | Backup -> "it gets traffic only while no other is available."
 
 /// The flags of `conduit ctl`. Values are texts here, and read later, so that messages are ours.
 [<RequireQualifiedAccess>]

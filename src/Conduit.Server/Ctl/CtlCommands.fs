@@ -156,6 +156,7 @@ module CtlCommands =
                 url = parsed.GetResult AddArgument.Url
                 id = parsed.TryGetResult AddArgument.Id
                 weight = weight |> Option.bind Result.toOption |> Option.map Weight.value
+                backup = parsed.Contains AddArgument.Backup
             |}
 
             answer console settings (client.Add(settings.Pool, addition)) (one console)

@@ -70,6 +70,7 @@ module CtlTables =
                 "STATE"
                 "HEALTH"
                 "WEIGHT"
+                "BACKUP"
                 "FLIGHT"
                 "REQUESTS"
                 "FAILURES"
@@ -85,6 +86,7 @@ module CtlTables =
                 coloured (colour backend) backend.State
                 coloured (if backend.Health = "down" then "red" else "green") backend.Health
                 right (string backend.Weight)
+                ofText (if backend.Backup then "backup" else "")
                 right (string backend.InFlight)
                 right (string backend.Requests)
                 right (string backend.Failures)

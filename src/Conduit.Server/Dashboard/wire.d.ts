@@ -18,6 +18,8 @@ export type Backend = {
   pool: string
   url: string
   weight: number
+  /** Gets traffic only while no other is available. */
+  backup: boolean
   /** What an operator said of it. */
   state: string
   health: string
