@@ -476,11 +476,14 @@ let ``a start without its port asks nothing of the backends, and leaves nothing 
 
         LoadBalancer.Start(source, log.Factory)
 
-    for port, adminPort, flag in
-        [ taken.Port, freePort (), "--port"; freePort (), taken.Port, "--admin-port" ] do
+    for port, adminPort, place in
+        [
+            taken.Port, freePort (), "c.yaml:1:34: listen.port"
+            freePort (), taken.Port, "c.yaml:5:16: admin.port"
+        ] do
         match! start port adminPort with
         | Error(StartFailure.Port fault) ->
-            Assert.Equal(flag, fault.Where)
+            Assert.EndsWith(place, fault.Where)
             Assert.Contains("is taken", fault.What)
         | other -> failwith $"%A{other}"
 

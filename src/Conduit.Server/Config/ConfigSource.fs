@@ -22,6 +22,7 @@ type LoadedConfig = {
     Hash: string option
     /// Of the file, taken before it was read.
     Stamp: FileStamp option
+    Places: PortPlaces
 }
 
 [<RequireQualifiedAccess>]
@@ -75,11 +76,13 @@ module ConfigSource =
 
         let! document = Substitute.apply variable "" document
 
-        let! config = Layers.over document source.Overlay |> ReadConfig.read readSecret
+        let document = Layers.over document source.Overlay
+        let! config = ReadConfig.read readSecret document
 
         return {
             Config = config
             Hash = bytes |> Option.map (SHA256.HashData >> Convert.ToHexStringLower)
             Stamp = stamp
+            Places = PortPlaces.find document
         }
     }

@@ -26,7 +26,7 @@ type ConfigurationPorts = {
 
 /// Brings the traffic port of another configuration into being, before anything else changes; gives
 /// what then ends the old one. A fault leaves everything as it was.
-type MoveListener = Config -> Task<Result<unit -> unit, Fault list>>
+type MoveListener = LoadedConfig -> Task<Result<unit -> unit, Fault list>>
 
 /// IMPURE: keeps the configuration in force, and replaces it.
 [<Sealed>]
@@ -146,7 +146,7 @@ type Configuration(source: ConfigSource, first: LoadedConfig, ports: Configurati
             | Ok loaded ->
                 let events = newsOf standing loaded
 
-                match! move loaded.Config with
+                match! move loaded with
                 | Error faults -> return refuse faults
                 | Ok endOldListener -> return! apply loaded events endOldListener
         finally

@@ -45,17 +45,17 @@ type LoadBalancer
 
     /// A default admin port that is taken is only a warning.
     static let startAdmin
-        (config: Config)
+        (loaded: LoadedConfig)
         (ports: ControlPorts)
         (log: Log)
         : Task<Result<Admin option, Fault>> = task {
-        match config.Admin with
+        match loaded.Config.Admin with
         | None -> return Ok None
         | Some wanted ->
             let start () =
                 Admin.Start(wanted.EndPoint, AdminAccess.ofConfig wanted, ports, log.Factory)
 
-            match! Binding.attempt "--admin-port" wanted.EndPoint start with
+            match! Binding.attempt loaded.Places.Admin wanted.EndPoint start with
             | Ok admin ->
                 log.AdminListening admin.Url
                 return Ok(Some admin)
@@ -84,15 +84,13 @@ type LoadBalancer
         let serve =
             Parts.serve parts configuration (fun () -> configuration.Current.Heads.Line) stats metrics
 
-        match! TrafficPort.Open(loaded.Config, entrance, parts.Refused, parts.Endings, serve, parts.Log) with
+        match! TrafficPort.Open(loaded, entrance, parts.Refused, parts.Endings, serve, parts.Log) with
         | Error fault -> return Error fault
         | Ok port ->
             opened.Value <- Some port
             let reload = Reloading.reload parts configuration port
 
-            match!
-                startAdmin loaded.Config (controlPorts parts configuration stats metrics reload) parts.Log
-            with
+            match! startAdmin loaded (controlPorts parts configuration stats metrics reload) parts.Log with
             | Error fault ->
                 let! _ = port.Drain TimeSpan.Zero
                 return Error fault

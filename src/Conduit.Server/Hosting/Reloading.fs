@@ -29,20 +29,20 @@ module internal Reloading =
     /// program stops none is opened any more. Names that are new are followed from now on.
     let reload (parts: Parts) (configuration: Configuration) (port: TrafficPort) () = task {
         let! outcome =
-            configuration.Reload(fun config -> task {
+            configuration.Reload(fun loaded -> task {
                 if parts.Stopping.IsCancellationRequested then
                     return Error [ stopping ]
                 else
-                    match AccessLog.Check config.AccessLog with
+                    match AccessLog.Check loaded.Config.AccessLog with
                     | Error faults -> return Error faults
                     | Ok() ->
-                        let! moved = port.Move(config, config.DrainTimeout)
+                        let! moved = port.Move(loaded, loaded.Config.DrainTimeout)
 
                         return
                             moved
                             |> Result.map (fun enter () ->
                                 enter ()
-                                parts.AccessLog.Apply config.AccessLog)
+                                parts.AccessLog.Apply loaded.Config.AccessLog)
             })
 
         if outcome.IsOk then

@@ -21,9 +21,9 @@ type private Site = {
 
 /// What listeners are opened with.
 type private Openers = {
-    Traffic: HeadLimits -> IPEndPoint -> Task<Result<Listener, Fault>>
+    Traffic: LoadedConfig -> IPEndPoint -> Task<Result<Listener, Fault>>
     /// The port that sends to https.
-    Redirect: HeadLimits -> IPEndPoint -> Task<Result<Listener, Fault>>
+    Redirect: LoadedConfig -> IPEndPoint -> Task<Result<Listener, Fault>>
 }
 
 /// IMPURE: the traffic port, the one that sends to it, and those before them whose requests in flight still
@@ -53,11 +53,11 @@ type TrafficPort
             | Error fault -> return Error fault
     }
 
-    static let openRedirect openers before (config: Config) : Task<Result<Site option, Fault>> = task {
-        match redirectOf config with
+    static let openRedirect openers before (loaded: LoadedConfig) : Task<Result<Site option, Fault>> = task {
+        match redirectOf loaded.Config with
         | None -> return Ok None
         | Some wanted ->
-            match! openSite (openers.Redirect config.Heads) before wanted with
+            match! openSite (openers.Redirect loaded) before wanted with
             | Ok site -> return Ok(Some site)
             | Error fault -> return Error fault
     }
@@ -118,8 +118,10 @@ type TrafficPort
     /// Takes the ports; the fault says why one cannot be had. Requests that go no further than their heads
     /// are counted in `refused`.
     static member Open
-        (config: Config, entrance: Entrance, refused: Rejections, endings: Http2Endings, serve, log: Log)
+        (loaded: LoadedConfig, entrance: Entrance, refused: Rejections, endings: Http2Endings, serve, log: Log)
         : Task<Result<TrafficPort, Fault>> = task {
+        let config = loaded.Config
+
         let clear =
             Entrance(
                 TimeProvider.System,
@@ -134,28 +136,28 @@ type TrafficPort
 
         let openers = {
             Traffic =
-                fun heads endPoint ->
-                    Binding.attempt "--port" endPoint (fun () ->
+                fun loaded endPoint ->
+                    Binding.attempt loaded.Places.Traffic endPoint (fun () ->
                         Listener.Start(
                             endPoint,
                             config.Transport,
                             entrance,
-                            heads,
+                            loaded.Config.Heads,
                             refused,
                             endings,
                             serve,
                             log.Factory
                         ))
             Redirect =
-                fun heads endPoint ->
+                fun loaded endPoint ->
                     let toHttps = Redirect.serve (fun () -> httpsPort ())
 
-                    Binding.attempt "listen.tls.redirect_port" endPoint (fun () ->
+                    Binding.attempt loaded.Places.Redirect endPoint (fun () ->
                         Listener.Start(
                             endPoint,
                             config.Transport,
                             clear,
-                            heads,
+                            loaded.Config.Heads,
                             refused,
                             endings,
                             toHttps,
@@ -163,10 +165,10 @@ type TrafficPort
                         ))
         }
 
-        match! openSite (openers.Traffic config.Heads) None config.Listen with
+        match! openSite (openers.Traffic loaded) None config.Listen with
         | Error fault -> return Error fault
         | Ok site ->
-            match! openRedirect openers None config with
+            match! openRedirect openers None loaded with
             | Error fault ->
                 let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
                 return Error fault
@@ -178,14 +180,16 @@ type TrafficPort
 
     /// Reads the files of another configuration and opens its ports, unless they are those there are; gives
     /// what then puts them in the place of the old ones. The requests of those get `timeout` to finish.
-    member _.Move(wanted: Config, timeout: TimeSpan) : Task<Result<unit -> unit, Fault list>> = task {
+    member _.Move(loaded: LoadedConfig, timeout: TimeSpan) : Task<Result<unit -> unit, Fault list>> = task {
+        let wanted = loaded.Config
+
         match entrance.Prepare wanted with
         | Error faults -> return Error faults
         | Ok enter ->
-            match! openSite (openers.Traffic wanted.Heads) (Some current) wanted.Listen with
+            match! openSite (openers.Traffic loaded) (Some current) wanted.Listen with
             | Error fault -> return Error [ fault ]
             | Ok site ->
-                match! openRedirect openers redirect wanted with
+                match! openRedirect openers redirect loaded with
                 | Error fault ->
                     if isNew (Some current) site then
                         let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)

@@ -186,6 +186,7 @@ module Balancers =
                     Config = config settings
                     Hash = None
                     Stamp = None
+                    Places = PortPlaces.unsaid
                 },
                 log.Factory
             )
