@@ -413,6 +413,26 @@ module ConfigGenerators =
         }
     }
 
+    let private telemetry = gen {
+        let! endpoint = Gen.elements [ "http://localhost:4317"; "https://collector.example" ]
+        let! protocol = Gen.elements [ OtlpProtocol.Grpc; OtlpProtocol.HttpProtobuf ]
+        let! name = Gen.elements [ "conduit"; "edge proxy" ]
+        let! traces = Gen.elements [ true; false ]
+        let! sample = Gen.elements [ 0.0; 0.1; 1.0 ]
+        let! metrics = Gen.elements [ true; false ]
+        let! interval = duration (TimeSpan.FromMilliseconds 100.0)
+
+        return {
+            Endpoint = endpoint
+            Protocol = protocol
+            ServiceName = name
+            Traces = traces
+            Sample = sample
+            Metrics = metrics
+            Interval = interval
+        }
+    }
+
     let private requestId =
         Gen.elements [ None; Some "X-Request-Id"; Some "Correlation" ]
         |> Gen.map (Option.map (HeaderName.create "test" >> Routing.right))
@@ -433,6 +453,7 @@ module ConfigGenerators =
         let! metrics = Gen.optionOf path
         let! isCounting = Gen.elements [ true; false ]
         let! accessLog = Gen.optionOf accessLog
+        let! telemetry = Gen.optionOf telemetry
         let! requestId = requestId
         let! trust = Gen.elements [ true; false ]
         let! proxies = networks
@@ -463,6 +484,7 @@ module ConfigGenerators =
             StatsPath = stats
             Metrics = { Enabled = isCounting; Path = metrics }
             AccessLog = accessLog
+            Telemetry = telemetry
             RequestId = requestId
             TrustForwarded = trust
             TrustedProxies = if trust then AddressSet.empty else proxies

@@ -43,6 +43,7 @@ let ``a list of backends is enough, and all else has its default`` () =
             StatsPath = None
             Metrics = { Enabled = true; Path = None }
             AccessLog = None
+            Telemetry = None
             RequestId = None
             TrustForwarded = false
             TrustedProxies = AddressSet.empty
@@ -94,6 +95,16 @@ let private full =
             "fields", ConfigDocuments.values [ "status"; "time" ]
             "sample", value "0.25"
             "queue", value "100"
+        ]
+        "telemetry",
+        Doc.Section [
+            "endpoint", value "http://10.0.0.5:4317/"
+            "protocol", value "grpc"
+            "service_name", value "edge"
+            "traces", value "false"
+            "sample", value "0.5"
+            "metrics", value "true"
+            "interval", value "10s"
         ]
         "request_id_header", value "X-Request-Id"
         "log", Doc.Section [ "format", value "json"; "level", value "warning" ]
@@ -318,6 +329,16 @@ let ``Conduit's own shape says everything`` () =
                 Fields = [ AccessField.Status; AccessField.Time ]
                 Sample = 0.25
                 Queue = 100
+            }
+        Telemetry =
+            Some {
+                Endpoint = "http://10.0.0.5:4317"
+                Protocol = OtlpProtocol.Grpc
+                ServiceName = "edge"
+                Traces = false
+                Sample = 0.5
+                Metrics = true
+                Interval = seconds 10.0
             }
         RequestId = Some(HeaderName.create "test" "X-Request-Id" |> Routing.right)
         TrustForwarded = false

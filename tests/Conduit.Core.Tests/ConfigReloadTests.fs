@@ -248,6 +248,10 @@ let private mixtures (before: Config) (after: Config) = [
     }
     {
         before with
+            Telemetry = after.Telemetry
+    }
+    {
+        before with
             RequestId = after.RequestId
     }
     {

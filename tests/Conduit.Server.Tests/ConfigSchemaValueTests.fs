@@ -49,6 +49,7 @@ module ConfigSchemaValueTests =
         "SSL3"
         "none"
         "http1"
+        "grpc"
         "round-robin"
         "least-connection"
         "p2c"

@@ -94,6 +94,7 @@ type Config = {
     StatsPath: string option
     Metrics: MetricsConfig
     AccessLog: AccessLogConfig option
+    Telemetry: TelemetryConfig option
     /// The header by which requests are known; nothing where they get none.
     RequestId: HeaderName option
     /// Whether `X-Forwarded-*` from anybody is believed.

@@ -41,6 +41,17 @@ module Keys =
 
     let log = [ "format"; "level" ]
 
+    let telemetry = [
+        "enabled"
+        "endpoint"
+        "protocol"
+        "service_name"
+        "traces"
+        "sample"
+        "metrics"
+        "interval"
+    ]
+
     let accessLog = [ "enabled"; "file"; "format"; "fields"; "sample"; "queue" ]
 
     let circuitBreaker = [
@@ -152,6 +163,7 @@ module Keys =
         "routes"
         "metrics"
         "access_log"
+        "telemetry"
         "request_id_header"
         "drain_timeout"
         "stats_path"
@@ -191,6 +203,7 @@ module Keys =
         "metrics.prometheus", prometheus
         "log", log
         "access_log", accessLog
+        "telemetry", telemetry
         "routes[]", route
         "routes[].timeouts", routeTimeouts
         "routes[].request_headers", headerEdits

@@ -271,6 +271,8 @@ module Reload =
             "admin: takes effect at the next start"
         if before.Transport <> after.Transport then
             "transport: takes effect at the next start"
+        if before.Telemetry <> after.Telemetry then
+            "telemetry: takes effect at the next start"
         if before.LogFormat <> after.LogFormat || before.LogLevel <> after.LogLevel then
             "log: takes effect at the next start"
     ]

@@ -331,6 +331,18 @@ module Render =
             "queue", scalar (string log.Queue)
         ]
 
+    let private telemetry (telemetry: TelemetryConfig) =
+        section [
+            "enabled", boolean true
+            "endpoint", scalar telemetry.Endpoint
+            "protocol", scalar (OtlpProtocol.name telemetry.Protocol)
+            "service_name", scalar telemetry.ServiceName
+            "traces", boolean telemetry.Traces
+            "sample", scalar (string telemetry.Sample)
+            "metrics", boolean telemetry.Metrics
+            "interval", duration telemetry.Interval
+        ]
+
     let private logLevel level =
         match level with
         | LogLevel.Debug -> "debug"
@@ -380,6 +392,9 @@ module Render =
             ]
             match config.AccessLog with
             | Some log -> "access_log", accessLog log
+            | None -> ()
+            match config.Telemetry with
+            | Some settings -> "telemetry", telemetry settings
             | None -> ()
             match config.RequestId with
             | Some name -> "request_id_header", scalar (HeaderName.value name)

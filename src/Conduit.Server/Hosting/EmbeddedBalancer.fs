@@ -76,7 +76,7 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
                 | Transport.Library -> Transport.Library
                 | _ -> Transport.Portable
 
-            let parts = Parts.start transport extensions loggers
+            let parts = Parts.start transport loaded.Config.Telemetry extensions loggers
             parts.Log.Doubts loaded.Config
             parts.AccessLog.Apply loaded.Config.AccessLog
             let! _ = parts.Agent.Update(Reload.initial loaded.Config)

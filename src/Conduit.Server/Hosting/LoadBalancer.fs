@@ -132,7 +132,7 @@ type LoadBalancer
         (source: ConfigSource, loaded: LoadedConfig, loggers, ?extensions: Extensions)
         : Task<Result<LoadBalancer, StartFailure>> = task {
         let parts =
-            Parts.start loaded.Config.Transport (defaultArg extensions Extensions.none) loggers
+            Parts.start loaded.Config.Transport loaded.Config.Telemetry (defaultArg extensions Extensions.none) loggers
 
         parts.Log.Doubts loaded.Config
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)
@@ -192,8 +192,9 @@ type LoadBalancer
         | Some admin -> do! (admin :> IAsyncDisposable).DisposeAsync()
         | None -> ()
 
-        (instruments :> IDisposable).Dispose()
+        // What is exported at the end is still read by the instruments.
         Parts.dispose parts
+        (instruments :> IDisposable).Dispose()
         parts.Log.Stopped cut
         parts.Loggers.Dispose()
         return cut

@@ -34,6 +34,7 @@ type internal Parts = {
     Memory: MemoryUsage
     Forwarder: IForwarder
     AccessLog: AccessLog
+    Telemetry: Telemetry option
     ProcessWatch: IDisposable
     /// Cancelled when the balancer begins to stop.
     Stopping: CancellationTokenSource
@@ -78,7 +79,7 @@ module internal Parts =
 
     /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
     /// begin when the prober is told to.
-    let start (transport: Transport) (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
+    let start (transport: Transport) (telemetry: TelemetryConfig option) (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
         let notes = BackendNotes TimeProvider.System
@@ -141,6 +142,7 @@ module internal Parts =
             Memory = new MemoryUsage(now)
             Forwarder = new Forwarder(transport)
             AccessLog = new AccessLog(log)
+            Telemetry = telemetry |> Option.map (fun config -> new Telemetry(config))
             ProcessWatch = watchProcess log
             Stopping = new CancellationTokenSource()
             Extensions = extensions
@@ -181,10 +183,15 @@ module internal Parts =
             target.StartsWith(path, StringComparison.Ordinal)
             && (target.Length = path.Length || target[path.Length] = '?')
 
+        let forwarder, around =
+            match parts.Telemetry with
+            | Some telemetry -> telemetry.Trying parts.Forwarder, telemetry.Around
+            | None -> parts.Forwarder, id
+
         Proxy.serve {
             Agent = parts.Agent
             Post = parts.Agent.Post
-            Forwarder = parts.Forwarder
+            Forwarder = forwarder
             Now = now
             TrustForwarded = fun () -> configuration.Current.TrustForwarded
             Proxies = fun () -> configuration.Current.TrustedProxies
@@ -213,6 +220,7 @@ module internal Parts =
 
                     parts.AccessLog.Write(current.TrustedProxies, exchange)
         }
+        |> around
 
     /// Ends all of them.
     let dispose (parts: Parts) =
@@ -224,6 +232,7 @@ module internal Parts =
             parts.Ticker
             parts.Forwarder
             parts.AccessLog
+            yield! parts.Telemetry |> Option.map (fun each -> each :> IDisposable) |> Option.toList
             parts.ProcessWatch
             parts.Memory
             parts.Endings

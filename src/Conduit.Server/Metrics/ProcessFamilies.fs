@@ -10,7 +10,8 @@ open System.Threading
 [<RequireQualifiedAccess>]
 module ProcessFamilies =
 
-    let private version =
+    /// The program's version.
+    let version =
         match Assembly.GetExecutingAssembly().GetCustomAttribute<AssemblyInformationalVersionAttribute>() with
         | null -> "unknown"
         | attribute -> attribute.InformationalVersion.Split('+')[0]

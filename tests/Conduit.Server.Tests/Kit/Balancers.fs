@@ -21,6 +21,7 @@ type Settings = {
     StatsPath: string option
     Metrics: MetricsConfig
     AccessLog: AccessLogConfig option
+    Telemetry: TelemetryConfig option
     RequestId: HeaderName option
     TrustForwarded: bool
     TrustedProxies: AddressSet
@@ -107,6 +108,7 @@ module Balancers =
         StatsPath = None
         Metrics = { Enabled = true; Path = None }
         AccessLog = None
+        Telemetry = None
         RequestId = None
         TrustForwarded = false
         TrustedProxies = AddressSet.empty
@@ -142,6 +144,7 @@ module Balancers =
         StatsPath = settings.StatsPath
         Metrics = settings.Metrics
         AccessLog = settings.AccessLog
+        Telemetry = settings.Telemetry
         RequestId = settings.RequestId
         TrustForwarded = settings.TrustForwarded
         TrustedProxies = settings.TrustedProxies
