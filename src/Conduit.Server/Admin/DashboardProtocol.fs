@@ -64,8 +64,11 @@ module DashboardProtocol =
 
             Math.Round(sum / float total, 3)
 
-    let private backend (now: DateTime) (target: Target) =
+    /// A backend that has not been checked yet stands there with the time of the answer, for dashboards that
+    /// want a time.
+    let private backend (notes: BackendNotes) (now: DateTime) (target: Target) =
         let backend = target.Backend
+        let note = notes.Of(target.Pool, backend.Spec.Id)
         let isAlive = Health.isUp backend.Health
         let isReady = backend.Admin = AdminState.Ready
 
@@ -77,7 +80,7 @@ module DashboardProtocol =
             RequestCount = target.Gauge.Requests
             ErrorCount = target.Gauge.Failures
             AvgResponseMs = mean (target.Gauge.Latency.Read())
-            LastCheckedAt = now
+            LastCheckedAt = note.LastCheckAt |> Option.map _.UtcDateTime |> Option.defaultValue now
             ResponseStatus =
                 if not isAlive then "Offline"
                 elif isReady then "Ready"
@@ -103,7 +106,7 @@ module DashboardProtocol =
                 RequestCount = targets |> Array.sumBy _.Gauge.Requests
                 IsHealthy = active.Length > 0 && not ports.Lifetime.IsDraining
             }
-            Backends = targets |> Array.map (backend now)
+            Backends = targets |> Array.map (backend ports.Notes now)
             LastUpdated = now
         }
 

@@ -54,9 +54,8 @@ type Exchange
     let mutable acknowledged = -1L
     /// The request has been served, and what is left of its answer is on its way.
     let mutable isEnding = false
-    /// When the try began and when the head of its answer came, by Stopwatch's clock; 0 for not yet.
+    /// When the try began, by Stopwatch's clock.
     let mutable triedAt = 0L
-    let mutable headAt = 0L
     let mutable connection: BackendConnection | null = null
     let mutable keptBody: KeptBody | null = null
     let mutable isWatched = false
@@ -259,21 +258,21 @@ type Exchange
 
         this.Phase <- Phase.AwaitingHead
         triedAt <- Stopwatch.GetTimestamp()
-        headAt <- 0L
+        this.Record.HeadAt <- 0L
         this.Arm timeouts.Response
 
     /// The head of the try's answer is there.
-    member _.HeadArrived() =
-        headAt <- Stopwatch.GetTimestamp()
+    member this.HeadArrived() =
+        this.Record.HeadAt <- Stopwatch.GetTimestamp()
         left <- ClientLimits.grace limits idle
 
     /// How long the head of the last try's answer took; nothing where there was none. What comes after it goes
     /// by the client, too.
-    member _.TimeToHead: TimeSpan voption =
-        if headAt = 0L then
+    member this.TimeToHead: TimeSpan voption =
+        if this.Record.HeadAt = 0L then
             ValueNone
         else
-            ValueSome(Stopwatch.GetElapsedTime(triedAt, headAt))
+            ValueSome(Stopwatch.GetElapsedTime(triedAt, this.Record.HeadAt))
 
     /// Makes a connection end with the try's time, or when the client leaves.
     member _.Hold(held: BackendConnection) =

@@ -14,6 +14,11 @@ open Microsoft.AspNetCore.Server.Kestrel.Core.Features
 open Microsoft.AspNetCore.Server.Kestrel.Https
 open Conduit
 
+/// Whether the handshake of a connection has been completed.
+[<Sealed>]
+type private Handshake() =
+    member val IsCompleted = false with get, set
+
 /// Leads each connection to what it speaks: through TLS where that is on at the moment, and to HTTP/1.1 or
 /// HTTP/2. Each of these is a pipeline of Kestrel's own; a connection of HTTP/1.1 goes straight on.
 [<Sealed>]
@@ -78,7 +83,25 @@ type Pipelines(entrance: Entrance, lifetime: Lifetime, endings: Http2Endings) =
         | ValueNone -> ()
     }
 
+    /// Counts the handshake of a connection that `next` leads through it.
+    let countHandshake (next: ConnectionDelegate) (connection: ConnectionContext) : Task = task {
+        let handshake = Handshake()
+        connection.Features.Set handshake
+
+        try
+            do! next.Invoke connection
+        finally
+            if not handshake.IsCompleted then
+                entrance.Handshakes.Failed.Add 1L
+    }
+
     let serveDecrypted (connection: ConnectionContext) : Task =
+        match connection.Features.Get<Handshake>() with
+        | null -> ()
+        | handshake ->
+            handshake.IsCompleted <- true
+            entrance.Handshakes.Completed.Add 1L
+
         match connection.Features.Get<ITlsApplicationProtocolFeature>() with
         | NonNull feature when
             feature.ApplicationProtocol.Span.SequenceEqual(SslApplicationProtocol.Http2.Protocol.Span)
@@ -157,6 +180,7 @@ type Pipelines(entrance: Entrance, lifetime: Lifetime, endings: Http2Endings) =
                     next)
                 |> ignore
 
+                listen.Use(fun next -> ConnectionDelegate(countHandshake next)) |> ignore
                 listen.UseHttps handshake |> ignore
 
                 listen.Use(fun (_: ConnectionDelegate) -> ConnectionDelegate serveDecrypted)

@@ -1,7 +1,6 @@
 namespace Conduit.Server
 
 open System
-open System.Diagnostics
 open System.Net
 open System.Net.Http
 open System.Net.Http.Headers
@@ -70,9 +69,8 @@ module ResponseHead =
 
     /// What a route's edits and the drain of the port make of the head.
     let finish (exchange: Exchange) (edits: HeaderEdit list) =
-        exchange.Record.HeadAt <- Stopwatch.GetTimestamp()
-        let response = exchange.Http.Response
         exchange.HeadArrived()
+        let response = exchange.Http.Response
 
         for edit in edits do
             match edit with

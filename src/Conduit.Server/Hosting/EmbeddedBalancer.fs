@@ -84,7 +84,8 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
             let configuration = Reloading.configuration parts source loaded
             let stats = Stats.handle parts.Agent parts.Figures parts.Memory Parts.now
             // The application has the port and its certificates.
-            let families = Parts.families parts configuration (fun () -> []) (fun () -> None)
+            let families =
+                Parts.families parts configuration (fun () -> []) (HandshakeCounts.none ()) (fun () -> None)
 
             let serve =
                 Parts.serve parts configuration (fun () -> Int32.MaxValue) stats (Exposition.handle families)

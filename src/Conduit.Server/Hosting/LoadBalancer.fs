@@ -77,7 +77,12 @@ type LoadBalancer
         let opened: TrafficPort option ref = ref None
 
         let families =
-            Parts.families parts configuration (fun () -> entrance.Certificates) (fun () -> opened.Value)
+            Parts.families
+                parts
+                configuration
+                (fun () -> entrance.Certificates)
+                entrance.Handshakes
+                (fun () -> opened.Value)
 
         let metrics = Exposition.handle families
 
@@ -132,7 +137,11 @@ type LoadBalancer
         (source: ConfigSource, loaded: LoadedConfig, loggers, ?extensions: Extensions)
         : Task<Result<LoadBalancer, StartFailure>> = task {
         let parts =
-            Parts.start loaded.Config.Transport loaded.Config.Telemetry (defaultArg extensions Extensions.none) loggers
+            Parts.start
+                loaded.Config.Transport
+                loaded.Config.Telemetry
+                (defaultArg extensions Extensions.none)
+                loggers
 
         parts.Log.Doubts loaded.Config
         let! _ = parts.Agent.Update(Reload.initial loaded.Config)

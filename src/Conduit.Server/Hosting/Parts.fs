@@ -79,7 +79,12 @@ module internal Parts =
 
     /// An agent whose changes are logged, told to whoever watches, and followed by the health checks, which
     /// begin when the prober is told to.
-    let start (transport: Transport) (telemetry: TelemetryConfig option) (extensions: Extensions) (loggers: ILoggerFactory) : Parts =
+    let start
+        (transport: Transport)
+        (telemetry: TelemetryConfig option)
+        (extensions: Extensions)
+        (loggers: ILoggerFactory)
+        : Parts =
         let log = Log loggers
         let events = ControlEvents TimeProvider.System
         let notes = BackendNotes TimeProvider.System
@@ -157,6 +162,7 @@ module internal Parts =
         (parts: Parts)
         (configuration: Configuration)
         (certificates: unit -> CertificateStatus list)
+        (handshakes: HandshakeCounts)
         (port: unit -> TrafficPort option)
         =
         let ofPort (figure: TrafficPort -> int) () =
@@ -172,6 +178,7 @@ module internal Parts =
             InFlight = ofPort _.Active
             Connections = ofPort _.Connections
             Certificates = certificates
+            Handshakes = handshakes
             AccessLines = parts.AccessLog.Lines
         }
         @ ProcessFamilies.all

@@ -37,6 +37,7 @@ type ControlReadings = {
     /// Connections that clients have open.
     Connections: unit -> int
     Certificates: unit -> CertificateStatus list
+    Handshakes: HandshakeCounts
     AccessLines: AccessLines
 }
 
@@ -94,6 +95,10 @@ module ControlFamilies =
                 [ "result", "written" ], float readings.AccessLines.Written.Value
                 [ "result", "dropped" ], float readings.AccessLines.Dropped.Value
             })
+        Family.counter "lb_tls_handshakes_total" "TLS handshakes with clients, by result." (fun () -> seq {
+            [ "result", "completed" ], float readings.Handshakes.Completed.Value
+            [ "result", "failed" ], float readings.Handshakes.Failed.Value
+        })
         Family.gauge
             "lb_draining"
             "Whether the program is on its way out: 1 or 0."

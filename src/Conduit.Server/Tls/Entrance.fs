@@ -15,6 +15,17 @@ type CertificateStatus = {
     Fault: string option
 }
 
+/// How many TLS handshakes there were, by how they ended.
+type HandshakeCounts = { Completed: Counter; Failed: Counter }
+
+[<RequireQualifiedAccess>]
+module HandshakeCounts =
+
+    let none () = {
+        Completed = Counter()
+        Failed = Counter()
+    }
+
 /// How connections to the traffic port begin. Immutable, and read once for each connection.
 type Entry = {
     /// Nothing where connections begin with HTTP.
@@ -141,6 +152,9 @@ type Entrance(clock: TimeProvider, log: Log, first: Entry) =
         warn ()
 
     member _.Current = Volatile.Read &current
+
+    /// The handshakes so far.
+    member val Handshakes = HandshakeCounts.none ()
 
     /// Tells of a proxy whose header of the PROXY protocol is wrong.
     member _.ProxyRefused (proxy: string) (why: string) = log.ProxyRefused(proxy, why)
