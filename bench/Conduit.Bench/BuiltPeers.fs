@@ -41,7 +41,7 @@ module internal BuiltPeers =
                         setup.Certificate.PfxFile
                 ],
                 []
-        Serves = always
+        Serves = besideConduit
         Allocated = fun _ -> None
     }
 
@@ -70,6 +70,6 @@ module internal BuiltPeers =
                         setup.Certificate.KeyFile
                 ],
                 [ "GOMAXPROCS", Some(string threads) ]
-        Serves = always
+        Serves = besideConduit
         Allocated = fun _ -> None
     }

@@ -55,6 +55,6 @@ module internal CaddyPeer =
                     "XDG_DATA_HOME", Some(setup.Directory.Create "data")
                     "XDG_CONFIG_HOME", Some(setup.Directory.Create "config")
                 ]
-        Serves = always
+        Serves = besideConduit
         Allocated = fun _ -> None
     }

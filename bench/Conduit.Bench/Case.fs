@@ -21,6 +21,8 @@ type Case = {
     Headers: int
     /// Whether a connection carries more than one request.
     KeepAlive: bool
+    /// Whether Conduit is measured beside itself with other settings, and not beside its peers.
+    IsOwn: bool
 }
 
 [<RequireQualifiedAccess>]
@@ -35,6 +37,7 @@ module Case =
         Upload = 0
         Headers = 0
         KeepAlive = true
+        IsOwn = false
     }
 
     /// All of them, the most important first.
@@ -99,6 +102,12 @@ module Case =
                 Name = "close-64"
                 Title = "a connection for each request, 64 at once"
                 KeepAlive = false
+        }
+        {
+            small with
+                Name = "overhead-64"
+                Title = "what counting and logging cost: small bodies, 64 connections"
+                IsOwn = true
         }
     ]
 

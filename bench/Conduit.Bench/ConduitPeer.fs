@@ -10,7 +10,8 @@ module internal ConduitPeer =
 
     open PeerKit
 
-    let private configuration (setup: Setup) =
+    /// `more` are further sections.
+    let private configuration (more: string) (setup: Setup) =
         let backend port = $"    - http://127.0.0.1:{port}"
 
         let tls =
@@ -28,6 +29,7 @@ listen:
 strategy: least-connections
 backends:
 {setup.Backends |> List.map backend |> String.concat "\n"}
+{more}
 """
 
     let private client = new HttpClient()
@@ -43,14 +45,27 @@ backends:
         | found when found.Success -> Some(int64 (float found.Groups[1].Value))
         | _ -> None
 
-    let peer = {
-        Name = "conduit"
+    let private peerWith (name: string) (more: Setup -> string) serves = {
+        Name = name
         Prepare = ignore
         Version = fun () -> versionIn (run Programs.conduit.Value [ "--version" ])
         Command =
             fun setup ->
-                let path = write setup "conduit.yaml" (configuration setup)
+                let path = write setup "conduit.yaml" (configuration (more setup) setup)
                 Programs.conduit.Value, [ "--config"; path ], []
-        Serves = always
+        Serves = serves
         Allocated = allocated
     }
+
+    let peer = peerWith "conduit" (fun _ -> "") (fun _ -> true)
+
+    /// Without counts of requests.
+    let uncounted =
+        peerWith "conduit-uncounted" (fun _ -> "metrics: { enabled: false }") _.IsOwn
+
+    /// With a line for each request, all fields in it.
+    let logging =
+        peerWith
+            "conduit-logging"
+            (fun setup -> "access_log: { format: json, file: " + setup.Directory.File "access.log" + " }")
+            _.IsOwn

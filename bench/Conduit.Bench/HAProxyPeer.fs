@@ -49,6 +49,6 @@ backend backends
             fun setup ->
                 let path = write setup "haproxy.cfg" (configuration setup)
                 Programs.path haproxyProgram, [ "-db"; "-f"; path ], []
-        Serves = always
+        Serves = besideConduit
         Allocated = fun _ -> None
     }

@@ -78,6 +78,6 @@ http {{
                     setup.Directory.File "error.log"
                 ],
                 []
-        Serves = always
+        Serves = besideConduit
         Allocated = fun _ -> None
     }

@@ -39,4 +39,4 @@ module internal PeerKit =
     let lines (indent: string) (each: int -> string) (setup: Setup) =
         setup.Backends |> List.map each |> String.concat ("\n" + indent)
 
-    let always _ = true
+    let besideConduit (case: Case) = not case.IsOwn

@@ -8,6 +8,8 @@ module Peers =
 
     let all = [
         ConduitPeer.peer
+        ConduitPeer.uncounted
+        ConduitPeer.logging
         NginxPeer.peer
         HAProxyPeer.peer
         CaddyPeer.peer
