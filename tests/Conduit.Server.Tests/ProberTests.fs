@@ -91,3 +91,38 @@ module ProberTests =
         let! _ = set AdminState.NotReady
         do! Eventually.holds "it is checked again" (fun () -> first.Count > most)
     }
+
+    [<Fact>]
+    let ``a shorter interval takes effect before the longer one is over`` () = task {
+        use backend = new Counted()
+        use log = new CapturedLog()
+        let added = Event.InPool(PoolName.defaultPool, PoolEvent.Added(backend.Spec "only"))
+
+        let agent =
+            Agent.Start(
+                1UL,
+                {
+                    Now = fun () -> Instant.zero
+                    OnEvent = ignore
+                    OnChange = ignore
+                    OnError = ignore
+                },
+                [ Event.PoolCreated(PoolName.defaultPool, PoolSettings.defaults); added ]
+            )
+
+        let interval = ref (TimeSpan.FromHours 1.0)
+
+        let settings () = {
+            PoolSettings.defaults.Check with
+                Interval = interval.Value
+        }
+
+        use prober =
+            new Prober(agent, Log log.Factory, TimeHistogram TimeHistogram.RequestBounds, 8)
+
+        prober.Begin()
+        prober.Watch(PoolName.defaultPool, backend.Spec "only", settings)
+        do! Eventually.holds "it is checked once" (fun () -> backend.Count = 1)
+        interval.Value <- TimeSpan.FromMilliseconds 10.0
+        do! Eventually.holds "it is checked often" (fun () -> backend.Count > 5)
+    }

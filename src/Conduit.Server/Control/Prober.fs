@@ -74,6 +74,9 @@ module HealthProbe =
 [<Sealed>]
 type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
 
+    /// A new interval takes effect after so long at the latest, however long the one before is.
+    static let longestPause = TimeSpan.FromSeconds 5.0
+
     let isHttp2 (upstream: Upstream) =
         upstream.Protocol.IsH2 || upstream.Protocol.IsH2c
 
@@ -146,6 +149,16 @@ type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
         | ValueSome view -> view.Source.Backends |> Map.tryFind id |> Option.forall Backend.isWatched
         | ValueNone -> true
 
+    /// Waits for the time of the next check, by the interval of the moment.
+    let pause (settings: unit -> HealthCheck) (stopping: CancellationToken) : Task = task {
+        let spread = 0.9 + 0.2 * Random.Shared.NextDouble()
+        let clock = Stopwatch.StartNew()
+        let left () = (settings ()).Interval * spread - clock.Elapsed
+
+        while left () > TimeSpan.Zero do
+            do! Task.Delay(min longestPause (max (TimeSpan.FromMilliseconds 1.0) (left ())), stopping)
+    }
+
     let watch pool (spec: BackendSpec) (settings: unit -> HealthCheck) (stopping: CancellationToken) : Task =
         task {
             try
@@ -157,8 +170,7 @@ type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
                     if isWatched pool spec.Id then
                         do! report pool current spec stopping
 
-                    let spread = 0.9 + 0.2 * Random.Shared.NextDouble()
-                    do! Task.Delay(current.Interval * spread, stopping)
+                    do! pause settings stopping
             with :? OperationCanceledException ->
                 ()
         }
