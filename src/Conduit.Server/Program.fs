@@ -62,7 +62,9 @@ let private dispatch (parsed: ParseResults<Arguments>) : Task<int> =
     | _ when parsed.Contains Arguments.Version ->
         printfn "conduit %s" Help.version
         Task.FromResult 0
-    | _ -> balancerSource parsed |> Run.balancer
+    | _ ->
+        balancerSource parsed
+        |> Run.balancer environment (parsed.TryGetResult Arguments.Take_Over)
 
 /// What else is wrong with a command line of which a part is not understood.
 let private otherFaults argv =

@@ -81,27 +81,27 @@ internal sealed class IdleConnections(BackendSockets sockets)
         return removed;
     }
 
-    private static List<(BackendConnection Connection, long IdleSince)> Copy(Shelf shelf)
+    private static List<(BackendConnection Connection, long RestsUntil)> Copy(Shelf shelf)
     {
         lock (shelf.Gate)
         {
-            return shelf.Connections.ConvertAll(connection => (connection, connection.IdleSince));
+            return shelf.Connections.ConvertAll(connection => (connection, connection.RestsUntil));
         }
     }
 
     /// <summary>Those that are still there: what was used meanwhile is judged anew another time.</summary>
     private void TakeOut(
-        Shelf shelf, List<(BackendConnection Connection, long IdleSince)> unwanted, List<BackendConnection> removed)
+        Shelf shelf, List<(BackendConnection Connection, long RestsUntil)> unwanted, List<BackendConnection> removed)
     {
         var rests = new Dictionary<BackendConnection, long>();
-        unwanted.ForEach(one => rests.Add(one.Connection, one.IdleSince));
+        unwanted.ForEach(one => rests.Add(one.Connection, one.RestsUntil));
 
         lock (shelf.Gate)
         {
             var before = removed.Count;
             shelf.Connections.RemoveAll(connection =>
             {
-                var isUnwanted = rests.TryGetValue(connection, out var since) && since == connection.IdleSince;
+                var isUnwanted = rests.TryGetValue(connection, out var since) && since == connection.RestsUntil;
                 if (isUnwanted)
                 {
                     removed.Add(connection);

@@ -50,6 +50,7 @@ type Arguments =
     | [<Unique; EqualsAssignmentOrSpaced>] Transport of NAME: string
     | [<Unique; EqualsAssignmentOrSpaced>] Log_Format of FORMAT: string
     | [<Unique; EqualsAssignmentOrSpaced>] Log_Level of LEVEL: string
+    | [<Unique; EqualsAssignmentOrSpaced>] Take_Over of PATH: string
     | [<Unique>] Version
     | [<SubCommand; CliPrefix(CliPrefix.None)>] Demo of ParseResults<DemoArgument>
     | [<SubCommand; CliPrefix(CliPrefix.None)>] Check of ParseResults<CheckArgument>
@@ -90,6 +91,8 @@ type Arguments =
                 "auto, epoll (Linux), sockets or httpclient: what carries connections (auto: the best there is)."
             | Log_Format _ -> "text or json (text). Also LOG_ENV=prod for json."
             | Log_Level _ -> "debug, info, warning or error (info)."
+            | Take_Over _ ->
+                "take over from the process that offers its sockets at this path, and offer them there in turn (off)."
             | Version -> "print the version and exit."
             | Demo _ -> "three backends and a balancer in one process, a small load, and a live table."
             | Check _ -> "say whether a configuration is right, without starting anything."
@@ -149,6 +152,7 @@ module Arguments =
             | Log_Format text -> Some(Overlay.value [ "log"; "format" ] "--log-format" text)
             | Log_Level text -> Some(Overlay.value [ "log"; "level" ] "--log-level" text)
             | Config _
+            | Take_Over _
             | Version
             | Demo _
             | Check _

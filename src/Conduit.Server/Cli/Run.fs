@@ -24,8 +24,13 @@ module Run =
             Overlay = overlay
         }
 
-    /// Exit code 0 after a graceful stop, 1 for a bad setting, 2 for a port that cannot be had.
-    let balancer (source: ConfigSource) : Task<int> = task {
+    /// Waits for what ends the program: a signal, or another process that has taken over.
+    let private untilRelieved (signals: Signals) (takeOver: TakeOver option) : Task =
+        match takeOver with
+        | None -> signals.First
+        | Some takeOver -> Task.WhenAny(signals.First, takeOver.Relieved)
+
+    let private serve (takeOver: TakeOver option) (source: ConfigSource) : Task<int> = task {
         use signals = new Signals()
 
         match! LoadBalancer.Start source with
@@ -33,11 +38,31 @@ module Run =
         | Ok balancer ->
             use _ = signals.OnHangUp balancer.Reload
             use _ = signals.OnUser balancer.ReopenLogs
+            balancer.CloseUnused()
+            takeOver |> Option.iter balancer.Offer
             // Says nothing to anybody where systemd did not start the program.
             let systemd = SystemdNotifier()
             systemd.Notify ServiceState.Ready
-            do! signals.First
+            do! untilRelieved signals takeOver
             systemd.Notify ServiceState.Stopping
             let! _ = balancer.Stop()
             return 0
+    }
+
+    /// Exit code 0 after a graceful stop, 1 for a bad setting, 2 for a port that cannot be had. With a path, it
+    /// takes over from the process that offers its sockets there, and offers its own.
+    let balancer
+        (environment: string -> string option)
+        (path: string option)
+        (source: ConfigSource)
+        : Task<int> = task {
+        ListenSockets.OfProcess.Inherit(SocketActivation.take environment)
+
+        match path |> Option.map TakeOver.Open with
+        | None -> return! serve None source
+        | Some(Error fault) -> return Complaint.settings [ fault ]
+        | Some(Ok takeOver) ->
+            use takeOver = takeOver
+            ListenSockets.OfProcess.Inherit takeOver.Sockets
+            return! serve (Some takeOver) source
     }

@@ -153,7 +153,9 @@ type Prober(agent: Agent, log: Log, times: TimeHistogram, atOnce: int) =
     let pause (settings: unit -> HealthCheck) (stopping: CancellationToken) : Task = task {
         let spread = 0.9 + 0.2 * Random.Shared.NextDouble()
         let clock = Stopwatch.StartNew()
-        let left () = (settings ()).Interval * spread - clock.Elapsed
+
+        let left () =
+            (settings ()).Interval * spread - clock.Elapsed
 
         while left () > TimeSpan.Zero do
             do! Task.Delay(min longestPause (max (TimeSpan.FromMilliseconds 1.0) (left ())), stopping)

@@ -78,22 +78,60 @@ type private Refusals(counts: Rejections) =
                 | _ -> ()
         | _ -> ()
 
+/// Counts connections as soon as they are accepted, so that a port that drains knows of all that it has.
+[<Sealed>]
+type private CountingListener(inner: IConnectionListener, lifetime: Lifetime) =
+
+    let over = TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
+
+    let accept (cancellation: CancellationToken) : Task<ConnectionContext | null> = task {
+        let mutable accepted: ConnectionContext | null = null
+
+        try
+            let! connection = inner.AcceptAsync cancellation
+            accepted <- connection
+        finally
+            match accepted with
+            | null -> over.TrySetResult() |> ignore
+            | _ -> lifetime.Connected()
+
+        return accepted
+    }
+
+    /// Ends once everything that was accepted is counted, after the port has closed.
+    member _.Over: Task = over.Task
+
+    interface IConnectionListener with
+        member _.EndPoint = inner.EndPoint
+
+        member _.AcceptAsync cancellation =
+            ValueTask<ConnectionContext | null>(accept cancellation)
+
+        member _.UnbindAsync cancellation = inner.UnbindAsync cancellation
+        member _.DisposeAsync() = inner.DisposeAsync()
+
 /// The sockets beneath Kestrel, kept hold of, so that the port can be closed while connections live on.
 [<Sealed>]
-type private Carrier(transport: Transport, loggers: ILoggerFactory) =
+type private Carrier(transport: Transport, lifetime: Lifetime, loggers: ILoggerFactory) =
     let sockets = ConcurrentBag<Socket>()
-    let bound = ConcurrentBag<IConnectionListener>()
+    let bound = ConcurrentBag<CountingListener>()
 
     let bind (endPoint: EndPoint) =
-        let socket = SocketTransportOptions.CreateDefaultBoundListenSocket endPoint
+        let socket =
+            ListenSockets.OfProcess.Bind(endPoint, SocketTransportOptions.CreateDefaultBoundListenSocket)
+
         Delivery.bound socket
         sockets.Add socket
         socket
 
+    let close (socket: Socket) =
+        ListenSockets.OfProcess.Leave socket
+        socket.Dispose()
+
     // Either way what waits for a socket goes on, on the thread that saw it: nothing on the way may block.
     let inner: IConnectionListenerFactory =
         match Transport.chosen transport with
-        | Transport.Epoll -> LoopTransport bind
+        | Transport.Epoll -> LoopTransport(bind, close)
         | _ ->
             SocketTransportFactory(
                 Options.Create(
@@ -111,21 +149,36 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
         | _ -> SparingListener listener
 
     /// Closes the port. A connection that waits to be accepted at that moment would be reset by the
-    /// system, so first new ones are kept out and those that are being opened get time to be accepted.
+    /// system, so first new ones are kept out and those that are being opened get time to be accepted. Where
+    /// other processes have the port too, it stays open for them, and they accept what comes.
     member _.Unbind() : Task = task {
         let clock = Stopwatch.StartNew()
         let waits (socket: Socket) = socket.Poll(0, SelectMode.SelectRead)
-        Seq.iter Handshakes.refuse sockets
 
-        while clock.Elapsed < Handshakes.time
-              || (Seq.exists waits sockets && clock.Elapsed < 2.0 * Handshakes.time) do
+        let own =
+            sockets |> Seq.filter (ListenSockets.OfProcess.IsShared >> not) |> List.ofSeq
+
+        List.iter Handshakes.refuse own
+
+        while not own.IsEmpty
+              && (clock.Elapsed < Handshakes.time
+                  || (List.exists waits own && clock.Elapsed < 2.0 * Handshakes.time)) do
             do! Task.Delay 1
 
+        // The loops do so themselves, when they no longer wait for it.
+        if Transport.chosen transport <> Transport.Epoll then
+            Seq.iter ListenSockets.OfProcess.Leave sockets
+
         for listener in bound do
-            do! listener.UnbindAsync()
+            do! (listener :> IConnectionListener).UnbindAsync()
+
+        do! Task.WhenAll(bound |> Seq.map _.Over)
     }
 
-    member _.EndPoints = bound |> Seq.map _.EndPoint |> Seq.toList
+    member _.EndPoints =
+        bound
+        |> Seq.map (fun listener -> (listener :> IConnectionListener).EndPoint)
+        |> Seq.toList
 
     interface IConnectionListenerFactory with
         member _.BindAsync(endPoint, cancellation) =
@@ -135,9 +188,9 @@ type private Carrier(transport: Transport, loggers: ILoggerFactory) =
                     | :? InnerEndPoint as inside -> return InnerListener inside :> IConnectionListener
                     | endPoint ->
                         let! made = inner.BindAsync(endPoint, cancellation)
-                        let listener = sparing made
+                        let listener = CountingListener(sparing made, lifetime)
                         bound.Add listener
-                        return listener
+                        return listener :> IConnectionListener
                 }
             )
 
@@ -161,10 +214,9 @@ type Listener
     /// So long before the end of a drain, or a quarter of its time, WebSockets are told that it is over.
     static let longestFarewell = TimeSpan.FromSeconds 5.0
 
+    /// The listener has counted the connection.
     static let counted (lifetime: Lifetime) (next: ConnectionDelegate) =
         ConnectionDelegate(fun connection -> task {
-            lifetime.Connected()
-
             try
                 do! next.Invoke connection
             finally
@@ -242,8 +294,8 @@ type Listener
             serve,
             loggers: ILoggerFactory
         ) : Task<Listener> = task {
-        let carrier = Carrier(transport, loggers)
         let lifetime = Lifetime()
+        let carrier = Carrier(transport, lifetime, loggers)
         // Only for the services that Kestrel asks for; nothing is hosted.
         let builder = WebApplication.CreateEmptyBuilder(WebApplicationOptions())
         builder.WebHost.UseKestrelCore() |> ignore

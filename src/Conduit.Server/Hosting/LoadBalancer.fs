@@ -125,6 +125,13 @@ type LoadBalancer
     /// What happened in the last minutes.
     member _.Figures = parts.Figures
 
+    /// Lets another process take over from now on.
+    member _.Offer(takeOver: TakeOver) = takeOver.Begin parts.Log
+
+    /// Closes what was inherited and no port has taken.
+    member _.CloseUnused() =
+        ListenSockets.OfProcess.CloseUnused() |> List.iter parts.Log.InheritedUnused
+
     /// Reads the configuration again, as on SIGHUP. How it went is in the log.
     member _.Reload() : Task = Reloading.inBackground parts reload
 
@@ -193,6 +200,8 @@ type LoadBalancer
         // A reload that is under way opens its port first, so that this port drains too.
         do! configuration.Settled()
         parts.Events.Publish ControlEvent.Stopping
+        // Who has taken over answers for this port from now on.
+        admin |> Option.iter _.Leave()
         parts.Log.Draining(port.Active, timeout)
         let! cut = port.Drain timeout
         do! background

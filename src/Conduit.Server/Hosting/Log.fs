@@ -217,6 +217,27 @@ type Log(factory: ILoggerFactory) =
             "Certificate {File} expires at {NotAfter}"
         )
 
+    static let relieved =
+        LoggerMessage.Define(
+            LogLevel.Information,
+            EventId 70,
+            "Another process has taken over and serves from now on"
+        )
+
+    static let takeOverFailed =
+        LoggerMessage.Define(
+            LogLevel.Warning,
+            EventId 71,
+            "Another process was to take over and does not serve: this one goes on"
+        )
+
+    static let inheritedUnused =
+        LoggerMessage.Define<string>(
+            LogLevel.Warning,
+            EventId 72,
+            "The inherited socket {EndPoint} is of no use: no port of the configuration has this address"
+        )
+
     static let admin state =
         match state with
         | AdminState.Ready -> "ready"
@@ -259,6 +280,13 @@ type Log(factory: ILoggerFactory) =
             )
         | Change.WeightChanged(_, spec) ->
             statusChanged.Invoke(log, string spec.Url, $"weight {Weight.value spec.Weight}", null)
+
+    member _.Relieved() = relieved.Invoke(log, null)
+
+    member _.TakeOverFailed() = takeOverFailed.Invoke(log, null)
+
+    member _.InheritedUnused endPoint =
+        inheritedUnused.Invoke(log, endPoint, null)
 
     member _.RequestFailed(requestId, status, backend, reason) =
         requestFailed.Invoke(log, requestId, status, backend, reason, null)

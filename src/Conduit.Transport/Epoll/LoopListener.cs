@@ -21,6 +21,7 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
     private static readonly TimeSpan pause = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket socket;
+    private readonly Action<Socket> close;
     private readonly int descriptor;
     private readonly EventLoop[] loops = EventLoops.All;
     private readonly ulong[] tokens;
@@ -34,9 +35,10 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
     private bool isUnbound;
 
     /// <summary>Takes a socket that listens, however it came to.</summary>
-    internal LoopListener(Socket socket)
+    internal LoopListener(Socket socket, Action<Socket> close)
     {
         this.socket = socket;
+        this.close = close;
         socket.Blocking = false;
         descriptor = (int)socket.Handle;
         EndPoint = socket.LocalEndPoint!;
@@ -59,7 +61,13 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
             {
                 isUnbound = true;
                 Rest();
-                socket.Dispose();
+
+                // The last that the loops were told of, or still wait: nobody else is told of these.
+                for (var count = 0; count < LoopTransport.Backlog && TryAccept(); count++)
+                {
+                }
+
+                close(socket);
                 accepted.Writer.TryComplete();
             }
         }

@@ -168,7 +168,7 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
         // Then the loop knows: it has just looked, and been told of nothing.
         if (loop == EventLoop.Current && loop.HasJustLooked && !reading.IsReady)
         {
-            return isClosed;
+            return Volatile.Read(ref isClosed) != 0;
         }
 
         if (!Enter())

@@ -10,9 +10,10 @@ namespace Conduit.Transport.Epoll;
 /// <summary>The loops as the transport beneath Kestrel.</summary>
 /// <param name="bind">Gives the listening socket for an endpoint, bound: a new one, or one that was
 /// inherited.</param>
-public sealed class LoopTransport(Func<EndPoint, Socket> bind) : IConnectionListenerFactory
+/// <param name="close">Closes a listening socket that no loop waits for any more.</param>
+public sealed class LoopTransport(Func<EndPoint, Socket> bind, Action<Socket> close) : IConnectionListenerFactory
 {
-    private const int Backlog = 4096;
+    internal const int Backlog = 4096;
 
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
@@ -29,11 +30,11 @@ public sealed class LoopTransport(Func<EndPoint, Socket> bind) : IConnectionList
 
         try
         {
-            return new ValueTask<IConnectionListener>(new LoopListener(socket));
+            return new ValueTask<IConnectionListener>(new LoopListener(socket, close));
         }
         catch (SocketException)
         {
-            socket.Dispose();
+            close(socket);
             throw;
         }
     }

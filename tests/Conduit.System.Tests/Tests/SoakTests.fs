@@ -1,75 +1,14 @@
 namespace Conduit.SystemTests
 
 open System
-open System.Collections.Concurrent
 open System.Diagnostics
 open System.IO
 open System.Net.Http
 open System.Text
 open System.Text.RegularExpressions
-open System.Threading
 open System.Threading.Tasks
 open Xunit
 open Xunit.Abstractions
-
-/// Clients that ask without a pause and account for every request.
-[<Sealed>]
-type private AccountingClients(port: int, kept: int, fresh: int) =
-
-    let counts = ConcurrentDictionary<string, int>()
-
-    [<VolatileField>]
-    let mutable stopping = false
-
-    let count what =
-        counts.AddOrUpdate(what, 1, (fun _ before -> before + 1)) |> ignore
-
-    let ask (connection: KeptConnection) = task {
-        count "sent"
-
-        match! connection.Get "/load" with
-        | Exchange.Answered(status, _, closing) ->
-            count (string status)
-            return not closing
-        | Exchange.Cut _
-        | Exchange.Unanswered ->
-            count "cut"
-            return false
-    }
-
-    let client keeps = task {
-        while not stopping do
-            match! KeptConnection.TryOpen port with
-            | None -> count "refused"
-            | Some connection ->
-                use _ = connection
-                let! goesOn = ask connection
-                let mutable going = goesOn && keeps
-
-                while going && not stopping do
-                    let! goesOn = ask connection
-                    going <- goesOn
-    }
-
-    let finished =
-        Task.WhenAll [
-            for _ in 1..kept -> client true
-            for _ in 1..fresh -> client false
-        ]
-
-    member _.Count what =
-        match counts.TryGetValue what with
-        | true, count -> count
-        | _ -> 0
-
-    member _.All =
-        counts |> Seq.map (fun each -> each.Key, each.Value) |> Seq.sort |> List.ofSeq
-
-    member _.Stop() : Task = task {
-        stopping <- true
-        let! _ = finished
-        ()
-    }
 
 /// The highest steady load while backends are killed and come back, the configuration changes and backends are
 /// drained, all at random: every request is accounted for, and memory and handles do not grow. Two minutes, or as
@@ -153,7 +92,7 @@ type SoakTests(output: ITestOutputHelper) =
                 do! backends.Start()
         }
 
-        let load = AccountingClients(port, 24, 8)
+        let load = SteadyClients(port, 24, 8)
         let clock = Stopwatch.StartNew()
         let first = TimeSpan.FromSeconds(float (min 60 (seconds / 2)))
         let mutable early = None
@@ -181,27 +120,18 @@ type SoakTests(output: ITestOutputHelper) =
         let! ended = conduit.End patience
         let lines = ended.Output @ ended.Errors
 
-        let byStatus =
-            load.All
-            |> List.map (fun (what, count) -> $"{count} {what}")
-            |> String.concat ", "
-
         let failed = told "answered 5\\d\\d" lines
         let cut = told "cut off: " lines
 
         output.WriteLine(
-            $"{seconds} s, seed {seed}, {disturbances} disturbances: {byStatus}; the log tells of {failed} answered and {cut} cut; "
+            $"{seconds} s, seed {seed}, {disturbances} disturbances: {load.Summary}; the log tells of {failed} answered and {cut} cut; "
             + $"memory {memory / 1048576L} MiB after {first.TotalSeconds} s, {late / 1048576L} MiB at the end; handles {open'} and {left}"
         )
 
-        let answered =
-            load.All
-            |> List.sumBy (fun (what, count) -> if Char.IsAsciiDigit what[0] then count else 0)
-
         // Every request was answered or cut, and each that failed stands in the log.
-        Assert.Equal(load.Count "sent", answered + load.Count "cut")
+        Assert.Equal(load.Count "sent", load.Answered + load.Count "cut")
         Assert.Equal(0, load.Count "refused")
-        Assert.Equal(answered - load.Count "200", failed)
+        Assert.Equal(load.Answered - load.Count "200", failed)
         Assert.Equal(load.Count "cut", cut)
         Assert.True(late < memory + memory / 4L + 32L * 1048576L, $"{memory} bytes became {late}")
         Assert.Equal(0, ended.ExitCode)
