@@ -57,7 +57,7 @@ public sealed class ResponseHead
     internal bool KeepsAlive { get; private set; }
 
     /// <summary>Seconds for which the backend says that it keeps an idle connection; -1 where it does not say.</summary>
-    internal int IdleSeconds { get; private set; }
+    internal int IdleSeconds { get; private set; } = -1;
 
     internal void Begin()
     {

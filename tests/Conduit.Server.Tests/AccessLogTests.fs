@@ -171,7 +171,9 @@ let ``what cannot be written is dropped, counted, and told once`` () = task {
         let deadlines = Deadlines.Shared
 
         for number in 1..2 do
-            let exchange = Exchange(Lifetime(), deadlines, (fun () -> ClientLimits.any), (fun () -> null))
+            let exchange =
+                Exchange(Lifetime(), deadlines, (fun () -> ClientLimits.any), (fun () -> null))
+
             exchange.Begin(Microsoft.AspNetCore.Http.DefaultHttpContext().Features)
             exchange.Record.Begin 0L
             access.Write(AddressSet.empty, exchange)

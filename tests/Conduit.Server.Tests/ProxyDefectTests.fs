@@ -24,7 +24,9 @@ let private broken (fail: unit -> ValueTask<TryResult>) = {
 }
 
 let private request () =
-    let exchange = Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+    let exchange =
+        Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+
     let features = FeatureCollection()
     features.Set<IHttpRequestFeature>(HttpRequestFeature(Method = "GET", Path = "/", RawTarget = "/"))
     features.Set<IHttpResponseFeature>(HttpResponseFeature())

@@ -158,7 +158,9 @@ let ``What is thrown where a connection ends is told, and ends nothing else`` ()
         EventLoops.add_Failed hear
 
         try
-            let transport = LoopTransport((fun _ -> LoopPair.Bound()), (fun socket -> socket.Dispose()))
+            let transport =
+                LoopTransport((fun _ -> LoopPair.Bound()), (fun socket -> socket.Dispose()))
+
             let! listener = transport.BindAsync(Net.IPEndPoint(Net.IPAddress.Loopback, 0))
             use client = new Socket(SocketType.Stream, ProtocolType.Tcp)
             do! client.ConnectAsync listener.EndPoint
@@ -222,7 +224,8 @@ let ``A port that a loop cannot wait for is not bound, and leaves nothing`` () =
         let token = last.Register(int socket.Handle, Native.In, sink)
         let before = EventLoops.All[0].Count
 
-        Assert.ThrowsAny<SocketException>(fun () -> LoopListener(socket, (fun unused -> unused.Dispose())) |> ignore)
+        Assert.ThrowsAny<SocketException>(fun () ->
+            LoopListener(socket, (fun unused -> unused.Dispose())) |> ignore)
         |> ignore
 
         last.Unregister(int socket.Handle, token)

@@ -118,8 +118,10 @@ type TrafficPort
     /// Takes the ports; the fault says why one cannot be had. Requests that go no further than their heads
     /// are counted in `refused`.
     static member Open
-        (loaded: LoadedConfig, entrance: Entrance, refused: Rejections, endings: Http2Endings, serve, log: Log)
-        : Task<Result<TrafficPort, Fault>> = task {
+        (loaded: LoadedConfig, entrance: Entrance, refused: Rejections, endings: Http2Endings, serve, log: Log) : Task<
+            Result<TrafficPort, Fault>
+                                                                                                                   >
+        = task {
         let config = loaded.Config
 
         let clear =
