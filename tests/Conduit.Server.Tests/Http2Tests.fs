@@ -209,6 +209,10 @@ let ``both directions of a stream flow at once, and the answer goes on after the
     do!
         before h2c backend (fun running -> task {
             use http = client ()
+
+            // Over a connection that has nothing else to send, a head that waits for its body would wait for ever.
+            let! first = http.GetStringAsync $"{running.Url}/"
+            Assert.Equal("bye", first)
             let body = new Duplex()
 
             use request =

@@ -22,6 +22,24 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
             | :? PipeReader as reader -> reader.CancelPendingRead()
             | _ -> ())
 
+    /// Sends the head ahead of a body that lets wait for itself, which HttpClient would keep for its first bytes: a
+    /// backend may have something to say before them, and a client wait for that.
+    static let sendHead
+        (stream: Stream)
+        (reader: PipeReader)
+        (reading: Task<ReadResult>)
+        cancellation
+        : Task = task {
+        try
+            do! stream.FlushAsync cancellation
+        with error ->
+            // Nothing may go on reading when the try is over.
+            reader.CancelPendingRead()
+            let! read = reading
+            reader.AdvanceTo read.Buffer.Start
+            raise error
+    }
+
     let request = exchange.Http.Request
 
     let gate = obj ()
@@ -85,6 +103,7 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
         // A read that a token cancels would leave Kestrel unable to read the rest.
         use _ = cancellation.UnsafeRegister(cancelRead, reader)
         let mutable going = true
+        let mutable isBegun = false
         exchange.Progress()
 
         while going do
@@ -93,9 +112,16 @@ type RequestBody(exchange: Exchange, length: Nullable<int64>, response: TimeSpan
             else
                 exchange.AwaitClient Phase.ReadingClient
 
+            let reading: Task<ReadResult> = task { return! reader.ReadAsync() }
+
+            if not (isBegun || reading.IsCompleted) then
+                do! sendHead stream reader reading cancellation
+
+            isBegun <- true
+
             let! read = task {
                 try
-                    return! reader.ReadAsync()
+                    return! reading
                 with error ->
                     this.ClientFault <- Some error
                     return raise error
