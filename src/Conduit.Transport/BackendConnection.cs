@@ -258,6 +258,7 @@ public sealed class BackendConnection
         }
 
         RestsUntil = now + time;
+        channel.Rest();
     }
 
     internal void Close()

@@ -16,6 +16,11 @@ public abstract class ByteChannel
     /// <summary>Sends at least a byte of the data, which is not empty; gives how many.</summary>
     public abstract ValueTask<int> SendAsync(ReadOnlyMemory<byte> data);
 
+    /// <summary>From now on nothing should come before the next exchange.</summary>
+    public virtual void Rest()
+    {
+    }
+
     /// <summary>Whether there is something to read, or the end, on a connection that should be quiet.</summary>
     public abstract bool IsStale();
 

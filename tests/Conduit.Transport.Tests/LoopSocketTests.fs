@@ -91,6 +91,26 @@ let ``A large buffer goes back when little comes again`` () =
     })
 
 [<LoopFact>]
+let ``What comes in the turn in which a connection came to rest is seen`` () =
+    within (fun () -> task {
+        use! pair = LoopPair.Open()
+        let told = TaskCompletionSource<bool * bool>()
+
+        let sink = {
+            new IEventSink with
+                member _.OnEvents _ =
+                    pair.Loop.Rest()
+                    let before = pair.Loop.IsStale()
+                    pair.Peer.Send [| 1uy |] |> ignore
+                    told.SetResult(before, pair.Loop.IsStale())
+        }
+
+        pair.Loop.Loop.Post sink
+        let! seen = told.Task
+        Assert.Equal((false, true), seen)
+    })
+
+[<LoopFact>]
 let ``A socket that another loop cannot take stays with its own, and works`` () =
     within (fun () -> task {
         use! pair = LoopPair.Open()

@@ -46,6 +46,9 @@ internal sealed unsafe class EventLoop
     private int isWoken;
     private long busySince;
 
+    /// <summary>Whether all that was ready had room in the last look.</summary>
+    private bool hasSeenAll;
+
     internal EventLoop(int index, Action<Exception> onError)
     {
         Index = index;
@@ -77,8 +80,8 @@ internal sealed unsafe class EventLoop
     /// <summary>Since when it has been running what became ready, on the system's tick count; 0 when it waits.</summary>
     internal long BusySince => Volatile.Read(ref busySince);
 
-    /// <summary>Whether it looked at its sockets no longer than a millisecond or two ago.</summary>
-    internal bool HasJustLooked => Environment.TickCount64 - Volatile.Read(ref busySince) <= 1;
+    /// <summary>Whether it looked at all of its sockets no longer than a millisecond or two ago.</summary>
+    internal bool HasJustLooked => hasSeenAll && Environment.TickCount64 - Volatile.Read(ref busySince) <= 1;
 
     /// <summary>Begins to wait for a descriptor. Gives the token that ends it again.</summary>
     internal ulong Register(int descriptor, uint events, IEventSink sink)
@@ -157,6 +160,7 @@ internal sealed unsafe class EventLoop
             var count = Native.epoll_wait(epoll, events, MostEvents, posted.IsEmpty ? -1 : 0);
             Volatile.Write(ref busySince, Environment.TickCount64);
             Turn++;
+            hasSeenAll = count < MostEvents;
 
             for (var index = 0; index < count; index++)
             {

@@ -96,7 +96,8 @@ internal sealed class LoopConnection : ConnectionContext, IDuplexPipe, IConnecti
         try
         {
             socket.EndSending();
-            while (await socket.ReceiveAsync(rest) is not (0 or SocketOperation.Cancelled))
+            // A cancellation may be left over from a read before; time ends this by an abort.
+            while (await socket.ReceiveAsync(rest) != 0)
             {
             }
         }

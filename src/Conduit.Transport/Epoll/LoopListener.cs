@@ -67,8 +67,18 @@ internal sealed class LoopListener : IConnectionListener, IEventSink
                 {
                 }
 
-                close(socket);
-                accepted.Writer.TryComplete();
+                try
+                {
+                    close(socket);
+                }
+                catch (SocketException error)
+                {
+                    EventLoops.Report(error);
+                }
+                finally
+                {
+                    accepted.Writer.TryComplete();
+                }
             }
         }
 

@@ -29,6 +29,10 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
     /// system may give its number to another.</summary>
     private int uses = 1;
     private int isClosed;
+
+    /// <summary>The loop on whose thread it came to rest, and in which of its turns.</summary>
+    private EventLoop? restedOn;
+    private int restedIn;
     private volatile bool isAborted;
     private volatile bool isPeerClosed;
 
@@ -158,6 +162,12 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
         }
     }
 
+    public override void Rest()
+    {
+        restedOn = EventLoop.Current;
+        restedIn = restedOn?.Turn ?? 0;
+    }
+
     public override bool IsStale()
     {
         if (isPeerClosed)
@@ -165,8 +175,9 @@ internal sealed unsafe class LoopSocket : ByteChannel, IEventSink
             return true;
         }
 
-        // Then the loop knows: it has just looked, and been told of nothing.
-        if (loop == EventLoop.Current && loop.HasJustLooked && !reading.IsReady)
+        // Then the loop knows: it has looked since the connection came to rest, just now, and been told of nothing.
+        if (loop == EventLoop.Current && restedOn == loop && restedIn != loop.Turn
+            && loop.HasJustLooked && !reading.IsReady)
         {
             return Volatile.Read(ref isClosed) != 0;
         }
