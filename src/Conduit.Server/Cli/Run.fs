@@ -56,7 +56,7 @@ module Run =
         (path: string option)
         (source: ConfigSource)
         : Task<int> = task {
-        ListenSockets.OfProcess.Inherit(SocketActivation.take environment)
+        ListenSockets.OfProcess.Manage(SocketActivation.take environment)
 
         match path |> Option.map TakeOver.Open with
         | None -> return! serve None source
@@ -64,5 +64,6 @@ module Run =
         | Some(Ok takeOver) ->
             use takeOver = takeOver
             ListenSockets.OfProcess.Inherit takeOver.Sockets
+            ListenSockets.OfProcess.Manage takeOver.Managed
             return! serve (Some takeOver) source
     }

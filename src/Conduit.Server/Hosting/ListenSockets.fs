@@ -13,7 +13,11 @@ type ListenSockets private () =
     let gate = obj ()
     let unused = List<Socket>()
     let inUse = List<Socket>()
-    let shared = HashSet<Socket>(HashIdentity.Reference)
+    /// Those that who opened them still has: the process before, or the system's manager.
+    let inherited = HashSet<Socket>(HashIdentity.Reference)
+    /// Those that the system's manager has for good.
+    let managed = HashSet<Socket>(HashIdentity.Reference)
+    /// Those that a process to come has.
     let lent = HashSet<Socket>(HashIdentity.Reference)
 
     let isAt (endPoint: EndPoint) (socket: Socket) =
@@ -25,18 +29,24 @@ type ListenSockets private () =
     /// Those of the process.
     static member val OfProcess = ListenSockets()
 
-    /// Takes sockets that others have opened, and have still.
+    /// Takes sockets of the process before, which has them still.
     member _.Inherit(sockets: Socket list) =
         lock gate (fun () ->
             unused.AddRange sockets
-            shared.UnionWith sockets)
+            inherited.UnionWith sockets)
 
-    /// Those that had these sockets too have closed them.
+    /// Takes sockets that the system's manager has opened, and keeps.
+    member this.Manage(sockets: Socket list) =
+        lock gate (fun () ->
+            this.Inherit sockets
+            managed.UnionWith sockets)
+
+    /// The process before is gone.
     member _.Own(sockets: Socket list) =
         lock gate (fun () ->
             for socket in sockets do
-                if not (lent.Contains socket) then
-                    shared.Remove socket |> ignore)
+                if not (managed.Contains socket) then
+                    inherited.Remove socket |> ignore)
 
     /// The socket for an address: one that was inherited, or else what `create` makes.
     member _.Bind(endPoint: EndPoint, create: EndPoint -> Socket) : Socket =
@@ -51,31 +61,26 @@ type ListenSockets private () =
             inUse.Add socket
             socket)
 
-    /// The sockets in use, which another process gets now.
-    member _.Lend() : Socket list =
+    /// The sockets in use, which another process gets now, and whether the system's manager has each too.
+    member _.Lend() : struct (Socket * bool) list =
         lock gate (fun () ->
-            for socket in inUse do
-                if shared.Add socket then
-                    lent.Add socket |> ignore
-
-            List.ofSeq inUse)
+            lent.UnionWith inUse
+            [ for socket in inUse -> struct (socket, managed.Contains socket) ])
 
     /// The other process does not have them any more.
-    member _.TakeBack() =
-        lock gate (fun () ->
-            shared.ExceptWith lent
-            lent.Clear())
+    member _.TakeBack() = lock gate (fun () -> lent.Clear())
 
     member _.IsShared(socket: Socket) =
-        lock gate (fun () -> shared.Contains socket)
+        lock gate (fun () -> inherited.Contains socket || lent.Contains socket)
 
     /// To be done before the socket is disposed: where others have it too, they keep it as it is.
     member _.Leave(socket: Socket) =
         lock gate (fun () ->
             inUse.Remove socket |> ignore
-            lent.Remove socket |> ignore
+            managed.Remove socket |> ignore
+            let wasInherited, wasLent = inherited.Remove socket, lent.Remove socket
 
-            if shared.Remove socket then
+            if wasInherited || wasLent then
                 SharedSocket.detach socket)
 
     /// Closes what was inherited and is not used. Gives the addresses.
@@ -84,7 +89,8 @@ type ListenSockets private () =
             let addresses = [ for socket in unused -> string socket.LocalEndPoint ]
 
             for socket in unused do
-                shared.Remove socket |> ignore
+                inherited.Remove socket |> ignore
+                managed.Remove socket |> ignore
                 SharedSocket.detach socket
                 socket.Dispose()
 

@@ -97,7 +97,8 @@ type LoadBalancer
 
             match! startAdmin loaded (controlPorts parts configuration stats metrics reload) parts.Log with
             | Error fault ->
-                let! _ = port.Drain TimeSpan.Zero
+                // It may have accepted already: what came is served, also where the socket is another process' too.
+                let! _ = port.Drain loaded.Config.DrainTimeout
                 return Error fault
             | Ok admin ->
                 parts.Log.Listening port.Url

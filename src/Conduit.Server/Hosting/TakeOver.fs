@@ -10,10 +10,13 @@ open Conduit
 
 /// A process whose place this one takes: it goes on until it is told that this one serves.
 [<Sealed>]
-type Predecessor internal (connection: Socket, sockets: Socket list) =
+type Predecessor internal (connection: Socket, sockets: Socket list, managed: Socket list) =
 
     /// Its listening sockets, which both processes have now.
     member _.Sockets = sockets
+
+    /// More of them, which the system's manager has too.
+    member _.Managed = managed
 
     /// Tells it that this process serves; from then on it drains. Ends when it is gone.
     member _.Relieve() : Task = task {
@@ -41,7 +44,20 @@ type Predecessor internal (connection: Socket, sockets: Socket list) =
 type TakeOver private (path: string, mine: string, listener: Socket, before: Predecessor option) =
 
     /// What comes first in the message, so that another program is not taken for this one.
-    static let greeting = "conduit 1"B
+    static let greeting = "conduit 2"B
+
+    /// After the greeting a sign for each descriptor says whose socket it is.
+    static let ownSign, managedSign, noSign = 'o'B, 'm'B, ' 'B
+
+    static let message (sockets: struct (Socket * bool) list) = [|
+        yield! greeting
+
+        for index in 0 .. Descriptors.most - 1 do
+            match List.tryItem index sockets with
+            | Some(struct (_, true)) -> managedSign
+            | Some(struct (_, false)) -> ownSign
+            | None -> noSign
+    |]
 
     /// How long the new process may take to begin to serve, and either to say what comes next.
     static let patience = TimeSpan.FromSeconds 60.0
@@ -50,6 +66,9 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
         TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 
     let ending = new CancellationTokenSource()
+
+    /// Kept open: that it ends tells who has taken over that this process has.
+    let mutable successor: Socket | null = null
 
     static let unixSocket () =
         new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
@@ -68,11 +87,24 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
         try
             connection.ReceiveTimeout <- int patience.TotalMilliseconds
             connection.Connect(UnixDomainSocketEndPoint path)
-            let text, descriptors = Descriptors.receive connection greeting.Length
 
-            if text = greeting then
-                Ok(Some(new Predecessor(connection, List.map SharedSocket.ofDescriptor descriptors)))
+            let text, descriptors =
+                Descriptors.receive connection (greeting.Length + Descriptors.most)
+
+            let sockets = descriptors |> List.map SharedSocket.ofDescriptor
+
+            if text.AsSpan().StartsWith(ReadOnlySpan greeting) then
+                let managed, own =
+                    sockets
+                    |> List.indexed
+                    |> List.partition (fun (index, _) ->
+                        Array.tryItem (greeting.Length + index) text = Some managedSign)
+
+                Ok(Some(new Predecessor(connection, List.map snd own, List.map snd managed)))
             else
+                for socket in sockets do
+                    socket.Dispose()
+
                 refuse (Error(fault path "what answers there is not conduit"))
         with :? SocketException ->
             refuse (Ok None)
@@ -95,8 +127,10 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
 
     /// Hands the sockets over; true once the other process serves.
     let handOver (connection: Socket) : Task<bool> = task {
-        Descriptors.send connection greeting [
-            for socket in ListenSockets.OfProcess.Lend() -> int socket.Handle
+        let sockets = ListenSockets.OfProcess.Lend()
+
+        Descriptors.send connection (message sockets) [
+            for struct (socket, _) in sockets -> int socket.Handle
         ]
 
         use limit = CancellationTokenSource.CreateLinkedTokenSource ending.Token
@@ -118,9 +152,13 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
             hasRelieved <- isServing
         with
         | :? SocketException
-        | :? OperationCanceledException -> ()
+        | :? OperationCanceledException
+        // A port that a reload has just closed.
+        | :? ObjectDisposedException -> ()
 
-        if not hasRelieved then
+        if hasRelieved then
+            successor <- connection
+        else
             connection.Dispose()
             ListenSockets.OfProcess.TakeBack()
 
@@ -184,6 +222,12 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
         | Some before -> Background.run log "Relieving a process" (fun () -> relieve before) |> ignore
         | None -> ()
 
+    /// Those of them that the system's manager has too.
+    member _.Managed =
+        match before with
+        | Some before -> before.Managed
+        | None -> []
+
     /// Ends once another process has taken over.
     member _.Relieved: Task = relieved.Task
 
@@ -192,4 +236,9 @@ type TakeOver private (path: string, mine: string, listener: Socket, before: Pre
             ending.Cancel()
             listener.Dispose()
             File.Delete mine
+
+            match successor with
+            | null -> ()
+            | successor -> successor.Dispose()
+
             before |> Option.iter (fun before -> (before :> IDisposable).Dispose())

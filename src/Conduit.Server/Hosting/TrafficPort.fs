@@ -172,7 +172,7 @@ type TrafficPort
         | Ok site ->
             match! openRedirect openers None loaded with
             | Error fault ->
-                let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
+                let! _ = site.Listener.Drain(config.DrainTimeout, CancellationToken.None)
                 return Error fault
             | Ok redirect ->
                 let port = new TrafficPort(openers, entrance, site, redirect, log)
