@@ -160,7 +160,10 @@ type Exchange
             deadlines.Forget this
             isWatched <- false
 
-        if Interlocked.Exchange(&deadline, 0L) = 0L && isEnding then
+        if isEnding && isTold then
+            // Whoever looks at how far the client is has to be through with this request.
+            lock gate (fun () -> Volatile.Write(&deadline, 0L))
+        elif Interlocked.Exchange(&deadline, 0L) = 0L && isEnding then
             // Its time was over just now: whoever ends it has to be through with this request.
             lock gate ignore
 
@@ -299,6 +302,13 @@ type Exchange
     /// What was waited for when the try's time was over, whatever has gone on since.
     member this.EndedIn = endedIn |> ValueOption.defaultValue this.Phase
 
+    /// What is left of the time of the request as a whole.
+    member _.TimeLeft =
+        if finalDeadline = Int64.MaxValue then
+            TimeSpan.MaxValue
+        else
+            TimeSpan.FromMilliseconds(float (max 0L (finalDeadline - Environment.TickCount64)))
+
     /// Whether the try ended because the time of the request as a whole was over.
     member _.IsOverdue = isOverdue
 
@@ -373,7 +383,9 @@ type Exchange
                     if not goesOn && Interlocked.CompareExchange(&deadline, 0L, seen) = seen then
                         isOverdue <- now >= finalDeadline
                         endedIn <- ValueSome this.Phase
+                        // What the cancellation wakes may answer, and end, before it returns.
+                        let wasEnding = isEnding
                         source.Cancel()
 
-                        if isEnding then
+                        if wasEnding then
                             http.Abort())

@@ -58,7 +58,7 @@ module KeepBody =
         let body = Array.zeroCreate<byte>(size settings.Retry exchange.Http.Request)
 
         try
-            exchange.BeginTry settings.Timeouts
+            exchange.BeginTry(RouteTimeouts.over settings.Timeouts exchange.Journey.Passage.Timeouts)
             do! readAll exchange body
             exchange.EndTry()
             return Ok(KeptBody.Put(exchange.Http, body))

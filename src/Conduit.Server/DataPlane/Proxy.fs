@@ -124,7 +124,8 @@ module Proxy =
 
         Retrying.mayFollow journey.Tries (Retrying.spent journey.Tries exchange result) result.Outcome
 
-    /// Makes ready for the try that follows a failed one. Gives its pool, if there still is one.
+    /// Makes ready for the try that follows a failed one. Gives its pool, if there still is one and the client has
+    /// not left meanwhile.
     let private prepare env (exchange: Exchange) (pool: PoolView) outcome : Task<PoolView voption> = task {
         let journey = exchange.Journey
         let target = journey.Target
@@ -132,7 +133,12 @@ module Proxy =
         Account.retried target
         do! Retrying.prepare journey.Tries exchange pool journey.Tried target outcome
         journey.Tried <- target.Gauge :: journey.Tried
-        let next = Snapshot.pool journey.Passage.Pool env.Agent.Current
+
+        let next =
+            if exchange.ClientGone then
+                ValueNone
+            else
+                Snapshot.pool journey.Passage.Pool env.Agent.Current
 
         match next with
         | ValueSome pool -> journey.Tries <- Tries.next pool env.Now journey.Tries.Begun journey.Tried
@@ -144,6 +150,8 @@ module Proxy =
     let private conclude env (exchange: Exchange) outcome : Task =
         match outcome with
         | Outcome.Answered _ -> Task.CompletedTask
+        | _ when exchange.ClientGone ->
+            fail env exchange (backendOf exchange.Journey.Target) Outcome.ClientGone
         | outcome -> fail env exchange (backendOf exchange.Journey.Target) outcome
 
     /// What only some requests need. 1 wait for a place  2 forward  3 settle  4 perhaps try again. `last` is how
@@ -272,7 +280,9 @@ module Proxy =
         | ValueNone, None -> turnAway env exchange "a target that is no path" Answer.targetUnsupported
         | ValueSome path, None ->
             match env.Local path with
-            | Some handler -> Step.Answer(handler http)
+            | Some handler ->
+                RequestId.giveBack exchange
+                Step.Answer(handler http)
             | None ->
                 let trust = env.TrustForwarded() || ClientAddress.isToldBy (env.Proxies()) http
 

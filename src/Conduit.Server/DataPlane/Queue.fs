@@ -35,6 +35,9 @@ module Queue =
         | null -> false
         | line -> line.Count > 0
 
+    /// A waiter looks again after this time without a call: another configuration calls nobody.
+    let private recheck = TimeSpan.FromSeconds 1.0
+
     /// Waits in line until `look` finds a place, or it is no use any more.
     let private wait
         (exchange: Exchange)
@@ -63,9 +66,9 @@ module Queue =
                         place <- ValueSome Place.QueueTimeout
                     else
                         try
-                            do! waiter.Called.WaitAsync(left, exchange.Token)
+                            do! waiter.Called.WaitAsync(min left recheck, exchange.Token)
                         with
-                        | :? TimeoutException -> place <- ValueSome Place.QueueTimeout
+                        | :? TimeoutException -> ()
                         | :? OperationCanceledException -> place <- ValueSome Place.ClientGone
             | _ -> place <- ValueSome Place.Unavailable
 

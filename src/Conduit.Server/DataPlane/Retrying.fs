@@ -65,6 +65,17 @@ module Retrying =
             |> max retryAfter
             |> min (max TimeSpan.Zero (timeLeft tries))
 
+    /// For no longer than the request has left, nor than its client is there.
+    let private wait (exchange: Exchange) (pause: TimeSpan) : Task = task {
+        // The try before may have left a token that is cancelled.
+        exchange.Renew()
+
+        try
+            do! Task.Delay(min pause exchange.TimeLeft, exchange.Token)
+        with :? OperationCanceledException ->
+            ()
+    }
+
     /// Clears what the last try has left, and waits for the next one's time.
     let prepare
         (tries: Tries)
@@ -91,7 +102,7 @@ module Retrying =
         exchange.RetryAfter <- TimeSpan.Zero
 
         if pause > TimeSpan.Zero then
-            Task.Delay pause
+            wait exchange pause
         else
             Task.CompletedTask
 
