@@ -41,7 +41,9 @@ let private requests (ledger: Ledger) =
 
 let private serve (snapshot: Snapshot) =
     for target in snapshot.Pools[0].Targets do
+        target.Gauge.Acquire()
         target.Gauge.Counters.Requests.Count("GET", 200)
+        target.Gauge.Release()
 
 [<Fact>]
 let ``a backend keeps its counts when it leaves, and when it comes back`` () =
@@ -78,6 +80,9 @@ let ``thousands that come and go leave a bounded number of series, and lose no c
         let specs = [ for each in 1..100 -> AdminPorts.spec $"http://h{round}:{each}" ]
         update agent (List.map PoolEvent.Added specs) |> serve
 
+        update agent (specs |> List.map (fun spec -> PoolEvent.Checked(spec.Id, None)))
+        |> ignore
+
         update agent (specs |> List.map (fun spec -> PoolEvent.Removed spec.Id))
         |> ignore
 
@@ -85,6 +90,12 @@ let ``thousands that come and go leave a bounded number of series, and lose no c
     Assert.Equal(1001, requests.Length)
     Assert.Equal(2500L, List.sumBy snd requests)
     Assert.Contains(("removed", 1500L), requests)
+
+    let sumOf (count: Gauge -> int64) =
+        ledger.Entries |> Seq.collect _.Gauges |> Seq.sumBy count
+
+    Assert.Equal(2500L, sumOf _.Requests)
+    Assert.Equal(2500L, sumOf _.Counters.ChecksPassed.Value)
 
 [<Fact>]
 let ``checks and turns of the health are counted`` () =

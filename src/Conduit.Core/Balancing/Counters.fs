@@ -95,7 +95,7 @@ type Counters() =
     /// Failed tries, by the places of `FailureCause.names`.
     member _.Failed: int64[] = failed |> Array.map _.Value
 
-    /// Adds what another one has counted of requests.
+    /// Adds what another one has counted.
     member this.Absorb(other: Counters) =
         this.Requests.Absorb other.Requests
         this.Duration.Absorb other.Duration
@@ -104,4 +104,9 @@ type Counters() =
         this.Received.Add other.Received.Value
         this.Sent.Add other.Sent.Value
         this.Retried.Add other.Retried.Value
+        this.ChecksPassed.Add other.ChecksPassed.Value
+        this.ChecksFailed.Add other.ChecksFailed.Value
+        this.TurnsUp.Add other.TurnsUp.Value
+        this.TurnsDown.Add other.TurnsDown.Value
+        this.BreakerOpened.Add other.BreakerOpened.Value
         Array.iter2 (fun (own: Counter) count -> own.Add count) failed other.Failed

@@ -107,6 +107,11 @@ type Gauge(pool: Occupancy) =
     /// What metrics tell of the backend.
     member _.Counters = counters
 
+    /// Adds what another one has counted, at which nothing is counted any more.
+    member _.Absorb(other: Gauge) =
+        Interlocked.Add(&requests, other.Requests) |> ignore
+        counters.Absorb other.Counters
+
     /// Counts one more request in flight.
     member _.Acquire() =
         Interlocked.Increment &inFlight |> ignore

@@ -24,35 +24,52 @@ type AccessBuffer(capacity: int) =
     let mutable spare = Array.zeroCreate<AccessEntry> capacity
     let mutable count = 0
     let mutable characters = 0
+    /// Entries that `spare` still holds.
+    let mutable written = 0
+    let mutable isClosed = false
 
     member _.Add(entry: inref<AccessEntry>) : Kept =
         let weight = AccessEntry.weight &entry
         Monitor.Enter gate
 
         try
-            if count = capacity || characters + weight > mostCharacters then
+            if isClosed || count = capacity || characters + weight > mostCharacters then
                 Kept.Dropped
             else
+                let wasHalf = characters >= mostCharacters / 2
                 filling[count] <- entry
                 count <- count + 1
                 characters <- characters + weight
 
-                if count = 1 then Kept.First
-                elif count = capacity / 2 then Kept.Half
-                else Kept.One
+                if count = 1 then
+                    Kept.First
+                elif count = capacity / 2 || (not wasHalf && characters >= mostCharacters / 2) then
+                    Kept.Half
+                else
+                    Kept.One
+        finally
+            Monitor.Exit gate
+
+    /// From now on every entry is dropped.
+    member _.Close() =
+        Monitor.Enter gate
+
+        try
+            isClosed <- true
         finally
             Monitor.Exit gate
 
     /// All entries so far, which stay as they are until the next call. By one caller at a time.
     member _.Take() : ArraySegment<AccessEntry> =
         // What was written before keeps no text alive.
-        Array.Clear spare
+        Array.Clear(spare, 0, written)
         Monitor.Enter gate
 
         try
             let taken = ArraySegment(filling, 0, count)
             filling <- spare
             spare <- taken.Array |> Option.ofObj |> Option.get
+            written <- count
             count <- 0
             characters <- 0
             taken

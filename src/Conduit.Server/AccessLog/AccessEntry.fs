@@ -67,7 +67,8 @@ module AccessEntry =
             | null -> 0
             | text -> text.Length
 
-        length entry.Target
+        length entry.Method
+        + length entry.Target
         + length entry.Host
         + length entry.UserAgent
         + length entry.Referer

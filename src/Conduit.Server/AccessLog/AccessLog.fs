@@ -36,6 +36,10 @@ type private AccessWriter(settings: AccessLogConfig, lines: AccessLines, log: Lo
     let flush count =
         if count > 0 then
             try
+                if isFailing then
+                    // The piece that failed may have left the beginning of a line there.
+                    sink.Write "\n"B
+
                 sink.Write writer.Written
                 lines.Written.Add(int64 count)
 
@@ -82,7 +86,8 @@ type private AccessWriter(settings: AccessLogConfig, lines: AccessLines, log: Lo
 
             writeAll ()
 
-        // What came while the last piece was written.
+        // What came while the last piece was written; what comes now is dropped, and counted so.
+        buffer.Close()
         writeAll ()
         sink.Close()
 

@@ -47,7 +47,7 @@ module Account =
         let status = status exchange
         counters.Requests.Count(exchange.Http.Request.Method, status)
 
-        if status <> 101 then
+        if not record.IsTunnel then
             counters.Duration.Record(Stopwatch.GetElapsedTime record.Began)
 
         if record.HeadAt <> 0L then

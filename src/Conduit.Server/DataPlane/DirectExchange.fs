@@ -72,9 +72,11 @@ module DirectExchange =
             else
                 DirectResponse.relay exchange connection
 
-    /// What `answer` came to that went well.
+    /// What `answer` came to that went well. A tunnel on a stream of HTTP/2 is a switch of protocols too, whose
+    /// client is told 200.
     let answered (exchange: Exchange) =
         match exchange.Declined with
+        | 0 when exchange.Record.IsTunnel -> Outcome.Answered StatusCodes.Status101SwitchingProtocols
         | 0 -> Outcome.Answered exchange.Http.Response.StatusCode
         | status -> Outcome.Declined status
 

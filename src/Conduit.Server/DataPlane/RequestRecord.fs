@@ -29,6 +29,9 @@ type RequestRecord() =
     /// The header that tells the client the request's id; null where none does.
     member val IdHeader: string | null = null with get, set
 
+    /// Whether it became a tunnel, which lasts as long as its users like.
+    member val IsTunnel = false with get, set
+
     /// Whether the connection was cut instead of an answer, or in the middle of it.
     member val IsCut = false with get, set
 
@@ -40,4 +43,5 @@ type RequestRecord() =
         this.Tries <- 0
         this.Target <- ValueNone
         this.Cause <- null
+        this.IsTunnel <- false
         this.IsCut <- false

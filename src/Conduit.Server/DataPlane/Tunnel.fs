@@ -81,8 +81,11 @@ module Tunnel =
         let isOver =
             exchange.Lifetime.Ending.UnsafeRegister((fun _ -> farewell.Say()), null)
 
-        do! relay farewell.Write
-        isOver.Dispose()
+        try
+            do! relay farewell.Write
+        finally
+            isOver.Dispose()
+
         do! farewell.Ended()
     }
 
@@ -96,9 +99,10 @@ module Tunnel =
         | null -> ()
         | accepting ->
             exchange.HasNoEnd()
+            let record = exchange.Record
+            record.IsTunnel <- true
             let! client = accepting
             exchange.Progress()
-            let record = exchange.Record
 
             let received read =
                 record.Received <- record.Received + int64 read

@@ -43,7 +43,7 @@ type Ledger() =
             |> Seq.toArray
 
         for gauge in old do
-            (sumOf known[gauge].Pool).Counters.Absorb gauge.Counters
+            (sumOf known[gauge].Pool).Absorb gauge
             known.Remove gauge |> ignore
 
         if old.Length > 0 then

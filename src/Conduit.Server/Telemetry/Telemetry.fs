@@ -134,7 +134,7 @@ type Telemetry(config: TelemetryConfig) =
     member _.Trying(forwarder: IForwarder) : IForwarder =
         let forward (exchange: Exchange) (target: Target) timeouts passage = task {
             let began = Stopwatch.GetTimestamp()
-            let span = Spans.beginTry spans exchange target passage
+            use span = Spans.beginTry spans exchange target passage
             let! result = forwarder.Forward(exchange, target, timeouts, passage)
             let url = target.Backend.Spec.Url
 

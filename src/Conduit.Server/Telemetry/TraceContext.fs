@@ -1,5 +1,6 @@
 namespace Conduit.Server
 
+open System
 open System.Diagnostics
 open Microsoft.AspNetCore.Http
 open Microsoft.Extensions.Primitives
@@ -22,8 +23,13 @@ module TraceContext =
 
         context
 
-    /// Puts a span in the place of what the client has said: from now on that is the parent.
+    /// Puts a span in the place of what the client has said: from now on that is the parent. A trace that begins
+    /// here has no state of another one (W3C Trace Context, section 3.3.1.5).
     let write (span: Activity) (request: HttpRequest) =
         match span.Id with
         | null -> ()
-        | id -> request.Headers[parentHeader] <- StringValues id
+        | id ->
+            request.Headers[parentHeader] <- StringValues id
+
+            if String.IsNullOrEmpty span.TraceStateString then
+                request.Headers.Remove stateHeader |> ignore

@@ -53,7 +53,7 @@ type MetricsTests(output: ITestOutputHelper) =
     let documented =
         Regex.Matches(
             File.ReadAllText(file "docs/metrics.md"),
-            @"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|",
+            @"^\| `([a-z0-9_]+)` \| (counter|gauge|histogram) \|",
             RegexOptions.Multiline
         )
         |> Seq.map (fun found -> found.Groups[1].Value, found.Groups[2].Value)
