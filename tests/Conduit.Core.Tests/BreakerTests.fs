@@ -249,3 +249,59 @@ let ``every success of a trial is news`` () =
         List.replicate 2 (Pools.inDefault (PoolEvent.Traffic(id, 2, Evidence.Passed))),
         List.ofSeq posted
     )
+
+[<Fact>]
+let ``while a primary is tried, what it does not take goes to the backups, and they rest when it works again``
+    ()
+    =
+    Property.check (fun breaker strategy ->
+        let settings = {
+            withBreaker breaker with
+                Strategy = strategy
+        }
+
+        let a = Make.backendId "a"
+
+        let state =
+            Pools.fold State.empty [
+                Event.PoolCreated(PoolName.defaultPool, settings)
+                Pools.inDefault (PoolEvent.Added(Make.spec "http://a;id=a"))
+                Pools.inDefault (PoolEvent.Added(Make.spec "http://b;id=b;backup=true"))
+                for _ in 1 .. breaker.FailureThreshold do
+                    Pools.inDefault (PoolEvent.Traffic(a, 0, Evidence.Refused 500))
+            ]
+
+        let now = due (backend state.Pools[PoolName.defaultPool]).Breaker
+        let opened = Snapshot.next 0UL Snapshot.empty state
+        let tried = State.evolve now state Event.Ticked
+        let halfOpen = Snapshot.next 0UL opened tried
+        let count = 4 * breaker.HalfOpenLimit + 20
+
+        let taken (view: PoolView) = [
+            for key in 1..count do
+                match
+                    Lease.take
+                        {
+                            Pools.demand [] with
+                                Key = SplitMix.bits (uint64 key)
+                        }
+                        view
+                with
+                | ValueSome target -> BackendId.value target.Backend.Spec.Id
+                | ValueNone -> "none"
+        ]
+
+        let works =
+            (tried, [ 1 .. breaker.HalfOpenLimit ])
+            ||> List.fold (fun state _ ->
+                let epoch = (backend state.Pools[PoolName.defaultPool]).Epoch
+
+                State.evolve now state (Pools.inDefault (PoolEvent.Traffic(a, epoch, Evidence.Passed))))
+            |> Snapshot.next 0UL halfOpen
+
+        let during = List.countBy id (taken halfOpen.Pools[0]) |> Map.ofList
+
+        taken opened.Pools[0] = List.replicate count "b"
+        && not (during.ContainsKey "none")
+        && (during |> Map.tryFind "a" |> Option.defaultValue 0) <= breaker.HalfOpenLimit
+        && taken works.Pools[0] = List.replicate count "a")

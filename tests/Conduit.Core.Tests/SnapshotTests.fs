@@ -36,18 +36,22 @@ let ``a snapshot shows each pool of the state, and all of its backends in their 
                               same target.Backend backend && target.Pool = name))))
 
 [<Fact>]
-let ``the available targets are the primaries that are, and only without any the backups`` () =
+let ``the available targets are the primaries that are, and the backups only while none of those works`` () =
     Property.check (fun (bursts: Event list list) ->
         published bursts
         |> List.forall (fun (_, (_, snapshot)) ->
             snapshot.Pools
             |> Array.forall (fun view ->
-                let backups, primaries =
-                    view.Targets
-                    |> Array.filter (fun each -> Backend.isAvailable each.Backend)
-                    |> Array.partition _.Backend.Spec.Backup
+                let available =
+                    view.Targets |> Array.filter (fun each -> Backend.isAvailable each.Backend)
 
-                let expected = if primaries.Length > 0 then primaries else backups
+                let primaries = available |> Array.filter (fun each -> not each.Backend.Spec.Backup)
+
+                let expected =
+                    if primaries |> Array.exists _.Backend.Breaker.IsClosed then
+                        primaries
+                    else
+                        available
 
                 view.Available.Length = expected.Length
                 && Array.forall2 same view.Available expected)))

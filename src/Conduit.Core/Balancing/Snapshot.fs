@@ -112,7 +112,7 @@ type PoolView = {
     Targets: Target[]
     /// The same by their ids.
     ById: Dictionary<BackendId, Target>
-    /// Those that may get new requests: of the backups only when no other one is available.
+    /// Those that may get new requests: of the backups only while no other one is known to work.
     Available: Target[]
     /// The shares of those available, in their order: their weights, less what a slow start takes of them.
     Weights: int[]
@@ -175,20 +175,24 @@ module Snapshot =
 
     let private weightOf (target: Target) = Weight.value target.Backend.Spec.Weight
 
-    /// Those that new requests are for, whatever their health: the backups only when none of the others is
-    /// available and one of them is.
+    /// Those that new requests are for, whatever their health: the backups only while none of the others works
+    /// and one of them is available. One whose breaker is half-open takes a few trials and no more: the backups
+    /// stand beside it until it has passed them.
     let private tierOf (targets: Target[]) =
-        let backups, primaries =
-            targets
-            |> Array.filter (fun target -> Backend.hasShare target.Backend)
-            |> Array.partition _.Backend.Spec.Backup
+        let all = targets |> Array.filter (fun target -> Backend.hasShare target.Backend)
+        let backups, primaries = all |> Array.partition _.Backend.Spec.Backup
 
-        let isOpen = Array.exists (fun target -> Backend.isAvailable target.Backend)
+        let isAvailable (target: Target) = Backend.isAvailable target.Backend
 
-        if isOpen backups && not (isOpen primaries) then
-            backups
-        else
+        let works (target: Target) =
+            isAvailable target && target.Backend.Breaker.IsClosed
+
+        if Array.exists works primaries || not (Array.exists isAvailable backups) then
             primaries
+        elif Array.exists isAvailable primaries then
+            all
+        else
+            backups
 
     let private names (members: Target[]) =
         members

@@ -12,6 +12,9 @@ type Waiter internal () =
     let mutable signal =
         TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
 
+    /// Its place in the line, until it leaves.
+    member val internal Node: LinkedListNode<Waiter> voption = ValueNone with get, set
+
     /// Ends once there may be a place, since `Rearm`.
     member _.Called: Task = signal.Task
 
@@ -54,14 +57,19 @@ type WaitingLine() =
                 null
             else
                 let waiter = Waiter()
-                line.AddLast waiter |> ignore
+                waiter.Node <- ValueSome(line.AddLast waiter)
                 Volatile.Write(&count, line.Count)
                 waiter)
 
     /// Leaves the line, with a place or without one. Who is next may look: there may be another place.
     member _.Leave(waiter: Waiter) =
         locked (fun () ->
-            line.Remove waiter |> ignore
+            match waiter.Node with
+            | ValueNone -> ()
+            | ValueSome node ->
+                line.Remove node
+                waiter.Node <- ValueNone
+
             Volatile.Write(&count, line.Count)
             callHead ())
 

@@ -9,26 +9,31 @@ module Lease =
     /// The first target from `start` on that has room for one more, of those that were not tried or else of
     /// the others.
     let private spare (tried: Gauge list) (pool: PoolView) (start: uint64) : Target voption =
-        let count = uint64 pool.Available.Length
+        let available = pool.Available
+        let first = int (start % uint64 available.Length)
         let mutable found = ValueNone
+        let mutable step = 0
 
-        for wanted in [ false; true ] do
-            for step in 0UL .. count - 1UL do
-                let target = pool.Available[int ((start + step) % count)]
+        // Twice round: the second time for those that were tried.
+        while found.IsNone && step < 2 * available.Length do
+            let target = available[(first + step) % available.Length]
+            let isTheirTurn = step >= available.Length
 
-                if
-                    found.IsNone
-                    && Balancer.wasTried tried target = wanted
-                    && Target.tryEnter -1 target
-                then
-                    found <- ValueSome target
+            if Balancer.wasTried tried target = isTheirTurn && Target.tryEnter -1 target then
+                found <- ValueSome target
+
+            step <- step + 1
 
         found
+
+    /// Choices that find no room before any place will do.
+    let private mostDetours = 8
 
     /// IMPURE: takes one request's place on a backend of the pool; nothing when none is available, or none
     /// has room. The place must be given back exactly once, with `settle`. A backend whose breaker is
     /// half-open has as many places as trials are allowed, and a pool may limit requests in flight; when the places
-    /// are taken, the request goes elsewhere.
+    /// are taken, the strategy chooses again among the others, a few times, so that shares, loads and the order
+    /// of a key count there too.
     ///
     /// A strategy that goes by requests in flight takes its place only if the count is still what the
     /// choice saw, and chooses again otherwise; so two requests at once never both take a place that
@@ -36,17 +41,22 @@ module Lease =
     let take (demand: Demand) (pool: PoolView) : Target voption =
         let mutable taken = ValueNone
         let mutable going = true
+        let mutable passed = demand.Tried
+        let mutable detours = min mostDetours (pool.Available.Length - 1)
 
         while going do
             let turn = pool.Turn.Next()
 
-            match Balancer.pick turn demand pool with
+            match Balancer.pick turn { demand with Tried = passed } pool with
             | ValueNone -> going <- false
             | ValueSome choice when Target.tryEnter choice.Seen choice.Target ->
                 taken <- ValueSome choice.Target
                 going <- false
             // Somebody else was there first: the choice rests on what is no longer so.
             | ValueSome choice when choice.Seen >= 0 && Target.hasRoom choice.Target -> ()
+            | ValueSome choice when detours > 0 && not (Balancer.wasTried passed choice.Target) ->
+                passed <- choice.Target.Gauge :: passed
+                detours <- detours - 1
             | ValueSome _ ->
                 taken <- spare demand.Tried pool turn
                 going <- false
