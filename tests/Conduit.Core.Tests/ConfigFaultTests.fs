@@ -140,6 +140,28 @@ let ``faults of what a pool takes are told with their places`` () =
     )
 
 [<Fact>]
+let ``a session of less than a second is one by address only: no cookie lives for less`` () =
+    let faults kind key timeout =
+        ConfigDocuments.faults (
+            Doc.Section [
+                "sticky_session",
+                Doc.Section [ "enabled", value "true"; "type", value kind; key, value timeout ]
+                ConfigDocuments.backends
+            ]
+        )
+
+    Assert.Empty(faults "ip" "timeout" "500ms")
+    Assert.Empty(faults "cookie" "timeout" "1s")
+
+    for key in [ "timeout"; "ttl" ] do
+        Assert.Equal<string list>(
+            [
+                $"conduit.yaml:4:{5 + key.Length}: sticky_session.{key}: '999ms' is too short; 1000ms is the shortest"
+            ],
+            faults "cookie" key "999ms"
+        )
+
+[<Fact>]
 let ``a rate limit without a rate is a fault, and one that is off is none`` () =
     let limit entries =
         Doc.Section [ "rate_limit", Doc.Section entries; ConfigDocuments.backends ]

@@ -228,10 +228,18 @@ module ConfigGenerators =
     }
 
     let private sticky = gen {
-        let! timeout = duration (TimeSpan.FromMilliseconds 1.0)
+        let! isCookie = Gen.elements [ true; false ]
+
+        let! timeout =
+            duration (
+                if isCookie then
+                    TimeSpan.FromSeconds 1.0
+                else
+                    TimeSpan.FromMilliseconds 1.0
+            )
+
         let! sessions = Gen.choose (1, 16_777_216)
         let! cleanup = Gen.optionOf (duration TimeSpan.Zero)
-        let! isCookie = Gen.elements [ true; false ]
 
         return {
             By = if isCookie then StickyBy.Cookie "sid" else StickyBy.Client

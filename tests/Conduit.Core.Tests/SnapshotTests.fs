@@ -131,3 +131,93 @@ let ``each snapshot is one version newer`` () =
 [<Fact>]
 let ``a pool that is not there is not found`` () =
     Assert.True((Snapshot.pool PoolName.defaultPool Snapshot.empty).IsNone)
+
+let private settingsOf admission sticky = {
+    PoolSettings.defaults with
+        Admission = admission
+        Sticky = sticky
+}
+
+/// The view of an empty pool with these settings, and with those that come after them.
+let private views before after =
+    let created = [ Event.PoolCreated(PoolName.defaultPool, before) ]
+    let changed = [ Pools.inDefault (PoolEvent.SettingsSet after) ]
+
+    match published [ created; changed ] with
+    | [ _, (_, first); _, (_, second) ] -> first.Pools[0], second.Pools[0]
+    | other -> failwith $"{other.Length} steps"
+
+let private oneEach exempt : RateLimit = {
+    Rate = {
+        Tokens = 1
+        Period = System.TimeSpan.FromHours 1.0
+    }
+    Burst = 1
+    By = LimitBy.Client
+    Exempt = exempt
+    MaxKeys = 1024
+}
+
+[<Fact>]
+let ``other exemptions fill no bucket, and another rate fills all`` () =
+    let limited limit =
+        settingsOf
+            {
+                PoolSettings.defaults.Admission with
+                    RateLimit = Some limit
+            }
+            None
+
+    let exempt =
+        match AddressSet.parse "test" "10.0.0.1" with
+        | Ok set -> set
+        | Error fault -> failwith (Fault.render fault)
+
+    let isAdmitted (view: PoolView) =
+        match view.Limiter with
+        | null -> failwith "there is no limiter"
+        | limiter -> limiter.Take(System.UInt128.One, Pools.now).Admitted
+
+    let same, other =
+        limited (oneEach exempt),
+        limited {
+            oneEach AddressSet.empty with
+                Burst = 2
+        }
+
+    for after, isFull in [ same, false; other, true ] do
+        let before, after = views (limited (oneEach AddressSet.empty)) after
+        Assert.True(isAdmitted before)
+        Assert.Equal(isFull, isAdmitted after)
+
+        match after.Limiter, after.Source.Settings.Admission.RateLimit with
+        | NonNull limiter, Some limit -> Assert.Equal(limit, limiter.Limit)
+        | _ -> failwith "there is no limiter"
+
+[<Fact>]
+let ``another timeout ends no session by address, and has its say from the next use on`` () =
+    let seconds (value: float) = System.TimeSpan.FromSeconds value
+
+    let by timeout =
+        settingsOf
+            PoolSettings.defaults.Admission
+            (Some {
+                By = StickyBy.Client
+                Timeout = timeout
+                MaxSessions = 1024
+                CleanupInterval = None
+                Key = None
+            })
+
+    let before, after = views (by (seconds 10.0)) (by (seconds 100.0))
+
+    match before.Sessions, after.Sessions with
+    | NonNull before, NonNull after ->
+        let find later =
+            after.Find(System.UInt128.One, Instant.add (seconds later) Pools.now)
+
+        before.Begin(System.UInt128.One, Make.backendId "a", Pools.now)
+        Assert.Equal(ValueSome(Make.backendId "a"), find 5.0)
+        Assert.Equal(ValueSome(Make.backendId "a"), find 90.0)
+        Assert.Equal(ValueNone, find 200.0)
+    | _ -> failwith "there are no sessions"

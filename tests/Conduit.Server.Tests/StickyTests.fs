@@ -306,3 +306,90 @@ let ``Without a key one is made, and the log says so`` () =
             (fun (line: string) -> line.Contains "sticky_session has no key")
         )
     })
+
+let private limited most (settings: Settings) = {
+    settings with
+        Pool = {
+            settings.Pool with
+                Limit =
+                    Some {
+                        Most = most
+                        QueueLength = 10
+                        QueueTimeout = Eventually.patience
+                    }
+        }
+}
+
+/// Answers with a number; a request for `/held` only once the gate opens.
+let private holding (gate: Task) (number: int) : Script =
+    fun connection -> task {
+        let mutable going = true
+
+        while going do
+            match! connection.ReadRequest() with
+            | None -> going <- false
+            | Some request ->
+                if Message.target request = "/held" then
+                    do! gate
+
+                do! connection.Send(Script.ok (string number))
+    }
+
+/// A session stays with a backend that is merely full: what goes elsewhere in the meantime does not take it along.
+let private staysWithFull change start (fields: Message -> string) : Task = task {
+    let gate = TaskCompletionSource()
+    use one = ScriptedBackend.Start(holding gate.Task 1)
+    use other = ScriptedBackend.Start(holding gate.Task 2)
+
+    do!
+        Balancers.run (change >> limited 1) [ one.Url; other.Url ] (fun running -> task {
+            let are count =
+                Eventually.holds $"{count} requests are in flight" (fun () -> running.InFlight = count)
+
+            let! first = ask running start
+            let own = fields first
+            do! are 0
+
+            let held = running.Ask $"GET /held HTTP/1.1\r\nHost: conduit.test\r\n{own}\r\n"
+
+            for _ in 1..3 do
+                do! are 1
+                let! elsewhere = ask running own
+                Assert.Equal(200, Message.status elsewhere)
+                Assert.NotEqual<string>(text first, text elsewhere)
+                Assert.False(Message.has "Set-Cookie" elsewhere)
+
+            gate.SetResult()
+            let! held = held
+            Assert.Equal(text first, text held)
+
+            for _ in 1..3 do
+                do! are 0
+                let! back = ask running own
+                Assert.Equal(text first, text back)
+        })
+}
+
+[<Fact>]
+let ``A session by cookie stays with a backend that is full for a while`` () =
+    staysWithFull (sticky (cookieNamed "sid")) "" (fun response ->
+        match given "sid" response with
+        | Some cookie -> $"Cookie: {cookie}\r\n"
+        | None -> "")
+
+[<Fact>]
+let ``A session by address stays with a backend that is full for a while`` () =
+    let client = "X-Forwarded-For: 10.0.0.1\r\n"
+    staysWithFull (byAddress >> behindProxy) client (fun _ -> client)
+
+[<Fact>]
+let ``An answer that is Conduit's own sets no cookie`` () = task {
+    use refusing = new RefusingPort()
+
+    do!
+        Balancers.run (sticky (cookieNamed "sid")) [ refusing.Url ] (fun running -> task {
+            let! response = ask running ""
+            Assert.Equal(502, Message.status response)
+            Assert.False(Message.has "Set-Cookie" response)
+        })
+}

@@ -19,11 +19,14 @@ type Rejections() =
 /// without loss, and what a flood of keys can do is to give some of them a full bucket too early; a key that
 /// keeps coming is the last to give way.
 [<Sealed>]
-type Limiter(limit: RateLimit, seed: uint64) =
+type Limiter private (limit: RateLimit, table: KeyTable<Bucket>) =
 
-    let table = KeyTable<Bucket>(limit.MaxKeys, seed)
+    new(limit: RateLimit, seed: uint64) = Limiter(limit, KeyTable<Bucket>(limit.MaxKeys, seed))
 
     member _.Limit = limit
+
+    /// The same buckets with other exemptions.
+    member _.With(limit: RateLimit) = Limiter(limit, table)
 
     /// The most keys that are kept.
     member _.Capacity = table.Entries.Length

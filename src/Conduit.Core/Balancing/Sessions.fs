@@ -5,14 +5,18 @@ open System
 /// IMPURE: which backend a client has, in a table of fixed size. A session that is not used for the timeout is
 /// over; when there are too many, those give way that were not used for the longest time.
 [<Sealed>]
-type Sessions(settings: StickySettings, seed: uint64) =
-
-    let table = KeyTable<BackendId>(settings.MaxSessions, seed)
+type Sessions private (settings: StickySettings, table: KeyTable<BackendId>) =
 
     let ticks (now: Instant) =
         (Instant.elapsed Instant.zero now).Ticks
 
+    new(settings: StickySettings, seed: uint64) =
+        Sessions(settings, KeyTable<BackendId>(settings.MaxSessions, seed))
+
     member _.Settings = settings
+
+    /// The same sessions, each with another timeout from its next use on.
+    member _.With(settings: StickySettings) = Sessions(settings, table)
 
     /// The backend of a client, whose session goes on with that.
     member _.Find(client: UInt128, now: Instant) : BackendId voption =

@@ -282,17 +282,25 @@ module Snapshot =
             Array.sortInPlace paces
             Pace.start backend.Since paces[paces.Length / 2]
 
-    /// Another rate, or another burst, begins with full buckets.
+    /// Whether buckets of the limit before are worth as much under the next one.
+    let private keepsBuckets (before: RateLimit) (next: RateLimit) =
+        { before with Exempt = next.Exempt } = next
+
+    /// Another rate, or other keys, begin with full buckets; other exemptions change none.
     let private limiter seed (previous: PoolView option) (settings: AdmissionSettings) : Limiter | null =
         match previous, settings.RateLimit with
         | _, None -> null
-        | Some { Limiter = NonNull limiter }, Some limit when limiter.Limit = limit -> limiter
+        | Some { Limiter = NonNull limiter }, Some limit when keepsBuckets limiter.Limit limit ->
+            limiter.With limit
         | _, Some limit -> Limiter(limit, seed)
 
-    /// Other settings begin with a table without sessions.
+    /// A table of another size begins without sessions.
     let private sessions seed (previous: PoolView option) (sticky: StickySettings option) : Sessions | null =
         match previous, sticky with
-        | Some { Sessions = NonNull sessions }, Some sticky when sessions.Settings = sticky -> sessions
+        | Some { Sessions = NonNull sessions }, Some({ By = StickyBy.Client } as sticky) when
+            sessions.Settings.MaxSessions = sticky.MaxSessions
+            ->
+            sessions.With sticky
         | _, Some({ By = StickyBy.Client } as sticky) -> Sessions(sticky, seed)
         | _ -> null
 

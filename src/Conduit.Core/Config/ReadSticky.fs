@@ -22,12 +22,21 @@ module ReadSticky =
     /// The section `sticky_session`; nothing when it is not switched on.
     let read readSecret (place: Place) : Validation<StickySettings option, Fault> =
         let kinds = [ "cookie", true; "ip", false ]
-        let duration = Duration.parseAtLeast (TimeSpan.FromMilliseconds 1.0)
+        let kind = place |> Place.value "type" (Scalars.oneOf kinds) true
+        let switch = place |> Place.value "enabled" Scalars.boolean false
+
+        // A cookie's Max-Age is in whole seconds, and 0 of them would delete it.
+        let shortest =
+            match switch, kind with
+            | Ok true, Ok true -> TimeSpan.FromSeconds 1.0
+            | _ -> TimeSpan.FromMilliseconds 1.0
+
+        let duration = Duration.parseAtLeast shortest
 
         validation {
             let! () = Place.onlyKnown Keys.stickySession place
-            and! on = place |> Place.value "enabled" Scalars.boolean false
-            and! isCookie = place |> Place.value "type" (Scalars.oneOf kinds) true
+            and! on = switch
+            and! isCookie = kind
             and! name = place |> Place.value "cookie_name" cookieName "lb_session"
             and! timeout = place |> Place.either [ "timeout"; "ttl" ] duration
             and! key = place |> Place.optional "key" (Secret.read readSecret Secret.token)

@@ -61,7 +61,9 @@ module Proxy =
             exchange.Record.Cause <- reason
             Account.cut exchange
             Task.CompletedTask
-        | Some own when not exchange.Http.Response.HasStarted -> answer env exchange backend reason own
+        | Some own when not exchange.Http.Response.HasStarted ->
+            Stickiness.forget exchange.Http
+            answer env exchange backend reason own
         | Some _ ->
             // The status is out: only a cut connection can still tell the client.
             exchange.Record.Cause <- reason

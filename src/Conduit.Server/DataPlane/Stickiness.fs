@@ -12,11 +12,13 @@ open Conduit
 [<Sealed; AllowNullLiteral>]
 type private PendingCookie(response: HttpResponse) =
 
-    /// The whole value of the header field.
+    /// The whole value of the header field; empty for none.
     member val Text = "" with get, set
 
     member this.Write() : Task =
-        response.Headers.Append("Set-Cookie", StringValues this.Text)
+        if this.Text <> "" then
+            response.Headers.Append("Set-Cookie", StringValues this.Text)
+
         Task.CompletedTask
 
 /// Keeping clients with their backends.
@@ -138,23 +140,34 @@ module Stickiness =
             if not isHeld || isHalfOver settings name pool http then
                 setCookie settings name trust http pool target
 
+    /// Lets the client's cookie be what it was: the answer comes from no backend.
+    let forget (http: HttpContext) =
+        match http.Items.TryGetValue pendingKey with
+        | true, (:? PendingCookie as found) -> found.Text <- ""
+        | _ -> ()
+
     /// A place on the target of the client's session, or where it has none that will do, on the one that the
-    /// pool's strategy chooses; the session is with that one then. A request that is tried again goes elsewhere.
+    /// pool's strategy chooses. The session is with that one then, unless its own target merely has no room: it stays
+    /// where it is, and only this request goes elsewhere. A request that is tried again goes elsewhere.
     let take (demand: Demand) proxies trust (http: HttpContext) (pool: PoolView) : Target voption =
         match pool.Source.Settings.Sticky with
         | None -> Lease.take demand pool
         | Some _ ->
             let held = find demand.Now proxies http pool
 
-            let isUsable =
+            let stays =
                 match held with
-                | ValueSome target -> not (Gauge.isAmong demand.Tried target.Gauge) && Lease.hold target
+                | ValueSome target ->
+                    not (Gauge.isAmong demand.Tried target.Gauge)
+                    && Backend.keepsSessions target.Backend
                 | ValueNone -> false
 
+            let isUsable = stays && Lease.hold held.Value
             let taken = if isUsable then held else Lease.take demand pool
 
             match taken with
-            | ValueSome target -> keep demand.Now proxies trust http pool held target
+            | ValueSome target ->
+                keep demand.Now proxies trust http pool held (if stays then held.Value else target)
             | ValueNone -> ()
 
             taken
