@@ -96,11 +96,9 @@ let private choose (members: (Weight * uint16 * byte) list) seed turn =
         target.Gauge.Paced(Pools.now, took (float time / 10.0), false)
 
     let cost (other: Target) (target: Target) =
-        let struct (timeOfOther, time) =
-            Pace.compared Pools.now other.Gauge.Pace target.Gauge.Pace
+        let struct (_, time) = Pace.compared Pools.now other.Gauge.Pace target.Gauge.Pace
 
-        let own = if time = timeOfOther then 0 else 1
-        time * float (target.Gauge.InFlight + own) / float (Pools.weightOf target)
+        time * float (target.Gauge.InFlight + 1) / float (Pools.weightOf target)
 
     view, Pools.pick turn [] view, cost
 
@@ -109,8 +107,15 @@ let ``of two backends peak-ewma picks the one that can be expected to answer soo
     Property.check (fun a b seed turn ->
         let view, picked, cost = choose [ a; b ] seed turn
 
-        view.Targets
-        |> Array.forall (fun other -> cost other picked <= cost picked other * 1.000001))
+        let struct (timeOfA, timeOfB) =
+            Pace.compared Pools.now view.Targets[0].Gauge.Pace view.Targets[1].Gauge.Pace
+
+        let isIdle = view.Targets |> Array.forall (fun target -> target.Gauge.InFlight = 0)
+
+        // Of those that are idle and equally fast any is right: the draw decides, by their weights.
+        (isIdle && timeOfA = timeOfB)
+        || view.Targets
+           |> Array.forall (fun other -> cost other picked <= cost picked other * 1.000001))
 
 [<Fact>]
 let ``idle backends of one pace get the shares of their weights of peak-ewma`` () =
@@ -118,6 +123,40 @@ let ``idle backends of one pace get the shares of their weights of peak-ewma`` (
         Pools.view Strategy.PeakEwma 3UL [ for weight in 1..4 -> Pools.idle (Make.weight weight) ]
 
     Assert.Equal<string list>([], Chance.misfits [| 0.1; 0.2; 0.3; 0.4 |] (Pools.counts 0UL 200_000 view))
+
+[<Theory>]
+[<InlineData(2, 0.1)>]
+[<InlineData(3, 0.1)>]
+[<InlineData(5, 0.1)>]
+[<InlineData(22, 0.03)>]
+[<InlineData(110, 0.01)>]
+let ``under load too, shares of peak-ewma follow the weights of backends that are equally fast``
+    (inFlight: int)
+    (slack: float)
+    =
+    for weights in [ [ 10; 1 ]; [ 1; 1 ]; [ 3; 2 ] ] do
+        let workload: Simulation.Workload = {
+            Arrivals = Simulation.Arrivals.Poisson(100.0 * float inFlight)
+            Requests = 40_000
+            Servers = [
+                for number, weight in List.indexed weights do
+                    {
+                        Simulation.Server.create
+                            $"server-{number}"
+                            (Simulation.ServiceTime.Constant(took 10.0)) with
+                            Weight = weight
+                            Workers = 1_000
+                    }
+            ]
+            Seed = 11UL
+        }
+
+        let result = Simulation.Simulation.run Strategy.PeakEwma workload
+
+        for server, weight in List.zip result.Servers weights do
+            let share = float server.Requests / float workload.Requests
+            let expected = float weight / float (List.sum weights)
+            Assert.InRange(share, expected - slack, expected + slack)
 
 [<Fact>]
 let ``a backend that joins is taken for as fast as the median of the others`` () =

@@ -203,3 +203,25 @@ let ``tenths are never out of range, whatever happens`` () =
 
         Pool.backends pool
         |> Array.forall (fun backend -> backend.Tenths >= 1 && backend.Tenths <= 10))
+
+[<Fact>]
+let ``beside backends of large weights too, a small one starts with a tenth`` () =
+    for strategy in
+        [
+            Strategy.LeastConnections
+            Strategy.Random
+            Strategy.PowerOfTwoChoices
+            Strategy.PeakEwma
+        ] do
+        let state =
+            List.fold (State.evolve (at 0.0)) State.empty [
+                Event.PoolCreated(PoolName.defaultPool, settings strategy)
+                Pools.inDefault (PoolEvent.Added(Make.spec "http://a:1;id=a;weight=1"))
+                for number in 1..40 do
+                    Pools.inDefault (PoolEvent.Added(Make.spec $"http://b{number}:1;id=b{number};weight=256"))
+                Pools.inDefault PoolEvent.Settled
+            ]
+
+        let up = step 200.0 (step 100.0 state (failed "a")) (passed "a")
+        let view = (Snapshot.next 1UL Snapshot.empty up).Pools[0]
+        Assert.Equal<int[]>(Array.append [| 1 |] (Array.create 40 2560), view.Weights)

@@ -48,6 +48,27 @@ let private spread running requests = task {
     return (found |> Seq.distinct |> Seq.length)
 }
 
+[<Theory>]
+[<InlineData(true)>]
+[<InlineData(false)>]
+let ``A slow start that has no effect is told`` (hashes: bool) =
+    let slow (settings: Settings) = {
+        settings with
+            Pool = {
+                settings.Pool with
+                    Strategy = if hashes then Strategy.Hash else Strategy.Random
+                    SlowStart = TimeSpan.FromSeconds 30.0
+            }
+    }
+
+    withEight slow (fun running -> task {
+        let isTold =
+            running.Log.Warnings
+            |> List.exists _.Contains("slow_start has no effect with hash")
+
+        Assert.Equal(hashes, isTold)
+    })
+
 let Parts: TheoryData<string, string, string, string, string> =
     let data = TheoryData<string, string, string, string, string>()
     // What it goes by, a request with its value in the place of VALUE, and one with another of another part.

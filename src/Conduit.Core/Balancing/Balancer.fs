@@ -63,14 +63,16 @@ module Balancer =
         if loadOfB < loadOfA && not (wasTried tried b) then b else a
 
     /// Of two by chance the one with the shorter time to an answer, times what is in flight and this request,
-    /// for its weight; the first of equals. Where the times are equal it is the lighter of two.
+    /// for its weight; the first of equals. Of two that are idle and equally fast, the request at hand would speak
+    /// for the heavier one always: there the draw decides, which goes by weight already.
     let private soonerOfTwo now tried (pool: PoolView) table bits =
         let struct (first, second) = two tried pool.Available table bits
         let a, b = pool.Available[first], pool.Available[second]
         let struct (timeOfA, timeOfB) = Pace.compared now a.Gauge.Pace b.Gauge.Pace
-        let own = if timeOfA = timeOfB then 0 else 1
-        let costOfA = timeOfA * float (a.Gauge.InFlight + own) * float pool.Weights[second]
-        let costOfB = timeOfB * float (b.Gauge.InFlight + own) * float pool.Weights[first]
+        let loadOfA, loadOfB = a.Gauge.InFlight, b.Gauge.InFlight
+        let own = if loadOfA + loadOfB = 0 && timeOfA = timeOfB then 0 else 1
+        let costOfA = timeOfA * float (loadOfA + own) * float pool.Weights[second]
+        let costOfB = timeOfB * float (loadOfB + own) * float pool.Weights[first]
         if costOfB < costOfA && not (wasTried tried b) then b else a
 
     /// Places of a key that are looked at before any that is free will do.

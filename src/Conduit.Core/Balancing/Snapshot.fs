@@ -237,7 +237,7 @@ module Snapshot =
         | Strategy.IpHash
         | Strategy.Hash -> keyed settings.Hash previous tier
 
-    /// Totals above this are not made larger for the sake of a slow start: tables have their size.
+    /// A cycle of a total above this is not made longer for the sake of a slow start.
     let private largestTotal = 10_000
 
     /// The shares of those available. A slow start counts in tenths, but not where keys would move with it.
@@ -254,7 +254,12 @@ module Snapshot =
         | Strategy.IpHash -> weights
         | _ when isWhole -> weights
         | _ ->
-            let unit = if Array.sum weights > largestTotal then 10 else 1
+            // Only a cycle is as long as the total of its weights.
+            let unit =
+                match strategy with
+                | Strategy.RoundRobin
+                | Strategy.WeightedRoundRobin when Array.sum weights > largestTotal -> 10
+                | _ -> 1
 
             (weights, available)
             ||> Array.map2 (fun weight target -> max 1 (weight * target.Backend.Tenths / unit))

@@ -168,6 +168,13 @@ type Log(factory: ILoggerFactory) =
             "Pool {Pool}: sticky_session.cleanup_interval has no effect: sessions that are over leave by themselves; remove it"
         )
 
+    static let slowStartPointless =
+        LoggerMessage.Define<string, string>(
+            LogLevel.Warning,
+            EventId 32,
+            "Pool {Pool}: slow_start has no effect with {Strategy}: keys would move ten times instead of once; remove it"
+        )
+
     static let breakerTurned =
         LoggerMessage.Define<string, string, string>(
             LogLevel.Warning,
@@ -339,6 +346,17 @@ type Log(factory: ILoggerFactory) =
             match pool.Settings.Sticky with
             | Some { CleanupInterval = Some _ } ->
                 cleanupPointless.Invoke(log, PoolName.value pool.Name, null)
+            | _ -> ()
+
+            match pool.Settings.Strategy with
+            | Strategy.Hash
+            | Strategy.IpHash when pool.Settings.SlowStart > TimeSpan.Zero ->
+                slowStartPointless.Invoke(
+                    log,
+                    PoolName.value pool.Name,
+                    Strategy.name pool.Settings.Strategy,
+                    null
+                )
             | _ -> ()
 
             if pool.Settings.Upstream.Tls.InsecureSkipVerify then
