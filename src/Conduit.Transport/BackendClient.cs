@@ -34,10 +34,16 @@ public sealed class BackendClient : IDisposable
     private readonly Timer sweeper;
 
     public BackendClient(PoolLimits limits, BackendSockets sockets)
+        : this(limits, sockets, TimeSpan.FromSeconds(1))
+    {
+    }
+
+    /// <summary>One that sweeps so often by itself.</summary>
+    internal BackendClient(PoolLimits limits, BackendSockets sockets, TimeSpan sweepEvery)
     {
         this.limits = limits;
         this.sockets = sockets;
-        sweeper = new Timer(_ => Sweep(), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        sweeper = new Timer(_ => Sweep(), null, sweepEvery, sweepEvery);
     }
 
     /// <summary>The connections to a backend.</summary>

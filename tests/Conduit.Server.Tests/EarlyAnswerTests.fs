@@ -28,13 +28,13 @@ let ``An answer that comes early is not held back by a body that nobody takes`` 
     Balancers.withOneAnd patient script (fun _ running -> task {
         use! client = running.Connect()
         do! client.Send $"POST / HTTP/1.1\r\nHost: conduit.test\r\nContent-Length: {size}\r\n\r\n"
-        let sending = client.Send(Array.zeroCreate<byte> size)
+        // How far it gets is open: what nobody takes is dropped after the answer, or the connection closed.
+        client.Send(Array.zeroCreate<byte> size) |> ignore
 
         try
             let! response = client.ReadResponse()
             Assert.Equal(403, Message.status response)
             Assert.Equal("no", Message.text response)
-            Assert.False sending.IsCompletedSuccessfully
         finally
             answered.SetResult()
     })

@@ -18,7 +18,10 @@ let private bySockets =
 let ``An address that nobody asks for any more is forgotten`` () : Task = task {
     for sockets in bySockets do
         use listener = LoopPair.Listen()
-        use client = new BackendClient(PoolLimits.Default, sockets)
+
+        use client =
+            new BackendClient(PoolLimits.Default, sockets, Timeout.InfiniteTimeSpan)
+
         let pool = client.Pool("127.0.0.1", LoopPair.PortOf listener)
         let! connection = pool.ConnectAsync(LoopPair.Patience, CancellationToken.None)
         client.Sweep()
