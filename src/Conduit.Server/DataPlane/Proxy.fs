@@ -40,7 +40,7 @@ type private Step =
     /// Whatever else: it is answered, or has to wait first.
     | Answer of answer: Task
 
-/// The data plane on one screen.
+/// The data plane: what becomes of a request, step by step; each step is a module of its own.
 [<RequireQualifiedAccess>]
 module Proxy =
 
@@ -95,6 +95,13 @@ module Proxy =
         }
 
         Stickiness.take demand (env.Proxies()) passage.TrustForwarded exchange.Http pool
+
+    /// The same for a request that has just come: not before those that wait in line.
+    let private placeFor env exchange (pool: PoolView) : Target voption =
+        if Queue.isBusy pool then
+            ValueNone
+        else
+            look env exchange pool
 
     /// Sends the request to a backend on which it has a place.
     let private send (env: ProxyEnv) (exchange: Exchange) (pool: PoolView) target : ValueTask<TryResult> =
@@ -167,12 +174,7 @@ module Proxy =
             pool <- ValueNone
 
             let! place =
-                match
-                    (if Queue.isBusy view then
-                         ValueNone
-                     else
-                         look env exchange view)
-                with
+                match placeFor env exchange view with
                 | ValueSome target -> Task.FromResult(Place.Taken target)
                 | ValueNone -> Queue.take exchange env.Agent (look env exchange) view
 
@@ -229,34 +231,9 @@ module Proxy =
                 if KeepBody.isWanted pool.Source.Settings.Retry exchange.Http.Request then
                     Step.Answer(sendKept env exchange pool)
                 else
-                    match
-                        (if Queue.isBusy pool then
-                             ValueNone
-                         else
-                             look env exchange pool)
-                    with
+                    match placeFor env exchange pool with
                     | ValueSome target -> Step.Forward(send env exchange pool target)
                     | ValueNone -> Step.Answer(persist env exchange (ValueSome pool) ValueNone)
-
-    /// HttpClient takes `get` for `GET`; a server need not.
-    let private isMiswritten (method: string) =
-        not (Retry.isKnown method) && Retry.isKnown (method.ToUpperInvariant())
-
-    /// What must not reach a backend, because it would understand it in another way than Kestrel does.
-    let private objection (http: HttpContext) =
-        let coding = http.Request.Headers.TransferEncoding
-
-        if isMiswritten http.Request.Method then
-            Some("a method in lower case", Answer.methodUnsupported)
-        elif coding.Count = 0 then
-            None
-        elif http.Request.Headers.ContainsKey "X-Content-Length" then
-            // Kestrel's name for a Content-Length that came beside it.
-            Some("two framings", Answer.twoFramings)
-        elif not ((string coding).Equals("chunked", StringComparison.OrdinalIgnoreCase)) then
-            Some("a transfer coding besides chunked", Answer.codingUnsupported)
-        else
-            None
 
     let private turnAway env exchange reason own =
         Step.Answer(answer env exchange "-" reason own)
@@ -269,7 +246,7 @@ module Proxy =
             | null -> ""
             | feature -> feature.RawTarget
 
-        match RequestHead.originForm target, objection http with
+        match RequestHead.originForm target, Objection.find http with
         | _ when HeadLimits.line http.Request.Method target > env.LongestLine() ->
             env.Refused.Add RejectReason.LineTooLong
             turnAway env exchange "a request line that is too long" Answer.lineTooLong
