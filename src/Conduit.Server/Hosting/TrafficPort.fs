@@ -102,9 +102,6 @@ type TrafficPort
     /// Where clients reach it.
     member _.Url = current.Listener.Url
 
-    /// Where requests are sent to https from, if they are.
-    member _.RedirectUrl = redirect |> Option.map _.Listener.Url
-
     /// Requests in flight, on all ports.
     member _.Active =
         current.Listener.Active
