@@ -19,17 +19,34 @@ let ``nothing is known at first, and any time is something`` () =
     Assert.True(Pace.isKnown (Pace.observe (second 0.0) TimeSpan.Zero Pace.unknown))
 
 [<Fact>]
-let ``a longer time counts at once and wholly`` () =
-    let pace =
-        Pace.unknown
-        |> Pace.observe (second 1.0) (took 5.0)
-        |> Pace.observe (second 2.0) (took 100.0)
+let ``a longer time raises it by a quarter at most, and such times again and again up to their own height``
+    ()
+    =
+    let now = second 1.0
+    let slow count = List.replicate count (took 100.0)
 
-    near 100.0 (Pace.at (second 2.0) pace)
+    let after times =
+        (Pace.start now 5.0, times)
+        ||> List.fold (fun pace time -> Pace.observe now time pace)
+        |> Pace.at now
+
+    near 6.25 (after (slow 1))
+    near (5.0 * 1.25 ** 3.0) (after (slow 3))
+    near 100.0 (after (slow 20))
+
+[<Fact>]
+let ``a pause that makes three requests of one backend late leaves it the equal of another`` () =
+    let now = second 1.0
+
+    let paused =
+        (Pace.start now 5.0, List.replicate 3 (took 500.0))
+        ||> List.fold (fun pace time -> Pace.observe now time pace)
+
+    Assert.Equal(struct (1.0, 1.0), Pace.compared now paused (Pace.start now 5.0))
 
 [<Fact>]
 let ``what was observed loses all but 1/e of its say in 10 seconds`` () =
-    let pace = Pace.unknown |> Pace.observe (second 1.0) (took 100.0)
+    let pace = Pace.start (second 1.0) 100.0
     near (100.0 * exp -1.0) (Pace.at (second 11.0) pace)
     let later = pace |> Pace.observe (second 11.0) (took 5.0)
     near (100.0 * exp -1.0 + 5.0 * (1.0 - exp -1.0)) (Pace.at (second 11.0) later)
@@ -64,18 +81,17 @@ let ``no number of failures makes it slower than a minute`` () =
 
 [<Fact>]
 let ``a clock that goes back or goes round changes nothing of what was observed`` () =
-    let pace = Pace.observe (second 100.0) (took 50.0) Pace.unknown
+    let pace = Pace.start (second 100.0) 50.0
     near 50.0 (Pace.at (second 1.0) pace)
     let beforeTheEnd = Instant.ofElapsed (TimeSpan.FromMilliseconds(4294967295.0))
-    let late = Pace.observe beforeTheEnd (took 50.0) Pace.unknown
+    let late = Pace.start beforeTheEnd 50.0
     near (50.0 * exp -1.0) (Pace.at (Instant.add (TimeSpan.FromSeconds 10.0) beforeTheEnd) late)
 
 [<Fact>]
 let ``two are compared by their times only when those differ by more than a factor of two`` () =
     let now = second 1.0
 
-    let pace time =
-        Pace.observe now (took time) Pace.unknown
+    let pace = Pace.start now
 
     Assert.Equal(struct (1.0, 1.0), Pace.compared now (pace 10.0) (pace 19.0))
     Assert.Equal(struct (1.0, 1.0), Pace.compared now (pace 0.1) (pace 0.9))
@@ -93,7 +109,7 @@ let private choose (members: (Weight * uint16 * byte) list) seed turn =
         |> Pools.view Strategy.PeakEwma seed
 
     for target, (_, time, _) in Seq.zip view.Targets members do
-        target.Gauge.Paced(Pools.now, took (float time / 10.0), false)
+        target.Gauge.Assume(Pace.start Pools.now (float time / 10.0))
 
     let cost (other: Target) (target: Target) =
         let struct (_, time) = Pace.compared Pools.now other.Gauge.Pace target.Gauge.Pace
@@ -164,7 +180,7 @@ let ``a backend that joins is taken for as fast as the median of the others`` ()
         Pools.view Strategy.PeakEwma 0UL (List.replicate 3 (Pools.idle Weight.one))
 
     for target, time in Seq.zip view.Targets [ 5.0; 500.0; 20.0 ] do
-        target.Gauge.Paced(Pools.now, took time, false)
+        target.Gauge.Assume(Pace.start Pools.now time)
 
     let snapshot = {
         Snapshot.empty with

@@ -2,8 +2,11 @@ namespace Conduit
 
 open System
 
-/// How long a backend takes to answer: an average that rises at once with a longer time and falls slowly
-/// with shorter ones and with time itself, so that a backend that was slow is asked again some day. Kept in
+/// How long a backend takes to answer: an average that rises with each longer time, quickly but in steps, and
+/// falls slowly with shorter ones and with time itself, so that a backend that was slow is asked again some
+/// day. Steps, because a pause of this process or of the machine makes the few requests late that are under
+/// way just then: taken wholly, it would keep their backends poor for ten seconds beside equals that happened
+/// to have none. A backend that is slow itself is so again and again, and soon stands for its full time. Kept in
 /// one word, so that it can be exchanged atomically: milliseconds as a 32-bit float, and when they were
 /// observed, in milliseconds of the process' clock.
 [<Struct; NoEquality; NoComparison>]
@@ -14,6 +17,9 @@ module Pace =
 
     /// The time in which what was observed loses all but 1/e of its say, in milliseconds.
     let private decay = 10_000.0
+
+    /// By what factor one longer time can raise it, counted from a millisecond at the least.
+    let private step = 1.25
 
     /// What a failure counts for at the least, before it is doubled.
     let private leastOfFailure = 10.0
@@ -63,10 +69,10 @@ module Pace =
 
         pack
             stamp
-            (if isKnown pace && took < before then
+            (if took < before then
                  before + took * (1.0 - left)
              else
-                 took)
+                 min took (step * max 1.0 before))
 
     /// After a failure that took so long: twice as slow as before at least, so that a backend that fails fast
     /// never looks like a fast one.
