@@ -362,6 +362,7 @@ module ConfigGenerators =
             ]
 
         let! redirect = Gen.optionOf port
+        let! http3 = Gen.optionOf port
         let! hsts = Gen.optionOf (Gen.choose (1, 100_000_000))
         let versions = TlsVersion.Tls12 :: List.ofSeq versions
 
@@ -374,6 +375,8 @@ module ConfigGenerators =
             CipherSuites = List.ofSeq suites
             ClientCertificates = clients
             RedirectPort = redirect
+            // It is TLS 1.3 alone.
+            Http3Port = if List.max versions = TlsVersion.Tls13 then http3 else None
             Hsts = hsts
         }
     }

@@ -172,7 +172,14 @@ let ``what cannot be written is dropped, counted, and told once`` () = task {
 
         for number in 1..2 do
             let exchange =
-                Exchange(Lifetime(), deadlines, (fun () -> ClientLimits.any), (fun () -> null))
+                Exchange(
+                    Lifetime(),
+                    deadlines,
+                    fun () -> {
+                        Conduit.Server.Entry.plain with
+                            Clients = ClientLimits.any
+                    }
+                )
 
             exchange.Begin(Microsoft.AspNetCore.Http.DefaultHttpContext().Features)
             exchange.Record.Begin 0L

@@ -33,6 +33,7 @@ let private asking
         CipherSuites = []
         ClientCertificates = kind (directory.Write "clients.pem" authority.Pem)
         RedirectPort = None
+        Http3Port = None
         Hsts = None
     }
 

@@ -64,7 +64,14 @@ let ``However the bytes are cut, the ends of frames are found, and nothing else`
 
 let private exchange () =
     let exchange =
-        Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+        Exchange(
+            Lifetime(),
+            Deadlines.Shared,
+            fun () -> {
+                Conduit.Server.Entry.plain with
+                    Clients = ClientLimits.any
+            }
+        )
 
     let features = FeatureCollection()
     features.Set<IHttpRequestFeature>(HttpRequestFeature())

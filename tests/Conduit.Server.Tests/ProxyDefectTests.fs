@@ -25,7 +25,14 @@ let private broken (fail: unit -> ValueTask<TryResult>) = {
 
 let private request () =
     let exchange =
-        Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+        Exchange(
+            Lifetime(),
+            Deadlines.Shared,
+            fun () -> {
+                Conduit.Server.Entry.plain with
+                    Clients = ClientLimits.any
+            }
+        )
 
     let features = FeatureCollection()
     features.Set<IHttpRequestFeature>(HttpRequestFeature(Method = "GET", Path = "/", RawTarget = "/"))

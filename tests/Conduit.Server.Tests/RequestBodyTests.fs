@@ -11,7 +11,14 @@ open Conduit.Server
 [<Fact>]
 let ``A body that is asked for after its request is over is left where it is`` () = task {
     let exchange =
-        Exchange(Lifetime(), Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+        Exchange(
+            Lifetime(),
+            Deadlines.Shared,
+            fun () -> {
+                Conduit.Server.Entry.plain with
+                    Clients = ClientLimits.any
+            }
+        )
 
     let features = FeatureCollection()
     use source = new MemoryStream "hello"B

@@ -32,6 +32,7 @@ let private tls certificates : TlsConfig = {
     CipherSuites = []
     ClientCertificates = ClientCertificates.NotAsked
     RedirectPort = None
+    Http3Port = None
     Hsts = None
 }
 

@@ -32,6 +32,7 @@ module Keys =
         "client_certificates"
         "client_ca_file"
         "redirect_port"
+        "http3_port"
         "hsts"
     ]
 

@@ -6,6 +6,8 @@ type PortPlaces = {
     Traffic: string
     /// The port that sends to https.
     Redirect: string
+    /// The UDP port of HTTP/3.
+    Http3: string
     Admin: string
 }
 
@@ -15,6 +17,7 @@ module PortPlaces =
     let unsaid = {
         Traffic = "--port"
         Redirect = "listen.tls.redirect_port"
+        Http3 = "listen.tls.http3_port"
         Admin = "--admin-port"
     }
 
@@ -31,6 +34,9 @@ module PortPlaces =
             |> Option.map Place.where
             |> Option.defaultValue fallback
 
+        let ofTls key unsaid =
+            first [ [ "listen"; "tls"; key ]; [ "server"; "tls"; key ] ] unsaid
+
         {
             Traffic =
                 first
@@ -42,9 +48,7 @@ module PortPlaces =
                         [ "server" ]
                     ]
                     unsaid.Traffic
-            Redirect =
-                first
-                    [ [ "listen"; "tls"; "redirect_port" ]; [ "server"; "tls"; "redirect_port" ] ]
-                    unsaid.Redirect
+            Redirect = ofTls "redirect_port" unsaid.Redirect
+            Http3 = ofTls "http3_port" unsaid.Http3
             Admin = first [ [ "admin"; "port" ]; [ "admin" ] ] unsaid.Admin
         }

@@ -124,6 +124,7 @@ module ReadTls =
         and! suites = texts "cipher_suites" suite place
         and! clients = clientCertificates place
         and! redirectPort = place |> Place.optional "redirect_port" Scalars.port
+        and! http3Port = place |> Place.optional "http3_port" Scalars.port
 
         and! hsts = place |> Place.optional "hsts" (Scalars.whole 1 Int32.MaxValue)
 
@@ -139,6 +140,17 @@ module ReadTls =
                         place
                         $"min_version {TlsVersion.name least} is above max_version {TlsVersion.name most}"
                         "let min_version be the lower one"
+                ]
+            else
+                Ok()
+
+        and! () =
+            if http3Port.IsSome && most < TlsVersion.Tls13 then
+                Error [
+                    Place.fault
+                        place
+                        $"http3_port is set, and max_version is {TlsVersion.name most}: HTTP/3 knows TLS 1.3 alone"
+                        "take one of them out"
                 ]
             else
                 Ok()
@@ -164,6 +176,7 @@ module ReadTls =
                     CipherSuites = suites
                     ClientCertificates = clients
                     RedirectPort = redirectPort
+                    Http3Port = http3Port
                     Hsts = hsts
                 }
             else

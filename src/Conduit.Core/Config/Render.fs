@@ -59,6 +59,9 @@ module Render =
             match tls.RedirectPort with
             | Some port -> "redirect_port", scalar (string port)
             | None -> ()
+            match tls.Http3Port with
+            | Some port -> "http3_port", scalar (string port)
+            | None -> ()
             match tls.Hsts with
             | Some seconds -> "hsts", scalar (string seconds)
             | None -> ()

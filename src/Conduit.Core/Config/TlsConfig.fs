@@ -78,6 +78,8 @@ type TlsConfig = {
     ClientCertificates: ClientCertificates
     /// A port whose requests are all sent to https.
     RedirectPort: int option
+    /// A UDP port for HTTP/3, which answers over TLS over TCP then offer.
+    Http3Port: int option
     /// For how many seconds browsers are to ask for https only.
     Hsts: int option
 }

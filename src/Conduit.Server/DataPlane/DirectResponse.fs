@@ -121,7 +121,7 @@ module DirectResponse =
                     write writer more
 
         // Kestrel sends a response by itself at its end only where nothing of it has been sent before.
-        if hasFlushed then
+        if hasFlushed || exchange.MustFlush then
             let! _ = flush exchange writer
             ()
     }
@@ -159,7 +159,11 @@ module DirectResponse =
         let first = firstOf connection
         let response = exchange.Http.Response
 
-        if connection.IsBodyEnded && response.StartAsync().IsCompletedSuccessfully then
+        if
+            connection.IsBodyEnded
+            && not exchange.MustFlush
+            && response.StartAsync().IsCompletedSuccessfully
+        then
             exchange.Record.Sent <- int64 first.Length
             response.BodyWriter.Write first.Span
             addTrailers exchange connection

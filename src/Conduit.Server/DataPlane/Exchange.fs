@@ -22,12 +22,10 @@ type Phase =
 /// then how long the backend wants to be left alone before it.
 type DeclineAnswer = delegate of status: int * retryAfter: (string | null) -> TimeSpan voption
 
-/// IMPURE: what one client connection, or one stream of HTTP/2, needs to serve its requests one after
+/// IMPURE: what one client connection, or one stream of HTTP/2 or HTTP/3, needs to serve its requests one after
 /// another. Kestrel keeps it with them, so a request costs no new context, timer, token or address text.
 [<Sealed>]
-type Exchange
-    (lifetime: Lifetime, deadlines: Deadlines, clients: unit -> ClientLimits, hsts: unit -> string | null) as this
-    =
+type Exchange(lifetime: Lifetime, deadlines: Deadlines, entry: unit -> Conduit.Server.Entry) as this =
 
     /// What a client gets for the end of an answer that nobody can see it take, in milliseconds.
     static let unseen = 300_000L
@@ -61,6 +59,7 @@ type Exchange
     let mutable isWatched = false
     /// Streams come and go while their connection stays: what a request watches ends with it.
     let mutable isStream = false
+    let mutable mustFlush = false
     /// Whether it can be told what the client has received.
     let mutable isTold = false
     let mutable leaving = Unchecked.defaultof<CancellationTokenRegistration>
@@ -86,7 +85,7 @@ type Exchange
                 source.Cancel()))
 
     let beginPatience time =
-        limits <- clients ()
+        limits <- entry().Clients
         idle <- time
         left <- ClientLimits.grace limits idle
         acknowledged <- -1L
@@ -142,7 +141,8 @@ type Exchange
         if not isWatched then
             isWatched <- true
             deadlines.Watch this
-            isStream <- HttpProtocol.IsHttp2 http.Request.Protocol
+            mustFlush <- HttpProtocol.IsHttp3 http.Request.Protocol
+            isStream <- mustFlush || HttpProtocol.IsHttp2 http.Request.Protocol
             isTold <- not isStream && Delivery.acknowledged features >= 0L
 
             if isStream then
@@ -173,9 +173,19 @@ type Exchange
     /// Whether the request is one of several on its connection, which none of them may end.
     member _.IsStream = isStream
 
+    /// Whether Kestrel would lose what of the body is not flushed when the response ends.
+    member _.MustFlush = mustFlush
+
     /// What the response says in `Strict-Transport-Security`; null for nothing.
     member _.StrictTransport: string | null =
-        if http.Request.IsHttps then hsts () else null
+        if http.Request.IsHttps then entry().Hsts else null
+
+    /// What the response says in `Alt-Svc`; null for nothing.
+    member _.AlternativeService: string | null =
+        if http.Request.IsHttps then
+            entry().AlternativeService
+        else
+            null
 
     /// Cancelled when the client leaves or the time of the current phase is over.
     member _.Token = source.Token
@@ -357,7 +367,7 @@ type Exchange
     member this.Finish() =
         beginPatience (
             if isTold then
-                int64 (clients ()).Grace.TotalMilliseconds
+                int64 (entry().Clients).Grace.TotalMilliseconds
             else
                 unseen
         )

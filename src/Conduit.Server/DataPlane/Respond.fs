@@ -145,7 +145,7 @@ module Respond =
         for name, value in answer.Fields do
             response.Headers[name] <- value
 
-        ResponseHead.secure exchange
+        ResponseHead.tellOfPort exchange
 
         if (answer.Close || exchange.Lifetime.IsDraining) && not exchange.IsStream then
             response.Headers.Connection <- "close"

@@ -49,7 +49,7 @@ module ResponseHead =
             | feature -> feature.ReasonPhrase <- reason
 
     /// Lets browsers ask for https only, where the operator wants that and the backend has not said so itself.
-    let secure (exchange: Exchange) =
+    let private secure (exchange: Exchange) =
         match exchange.StrictTransport with
         | null -> ()
         | value ->
@@ -57,6 +57,17 @@ module ResponseHead =
 
             if headers.StrictTransportSecurity.Count = 0 then
                 headers.StrictTransportSecurity <- StringValues value
+
+    /// Offers HTTP/3 where it is on. What a backend offers of itself would lead clients past the balancer.
+    let private offer (exchange: Exchange) =
+        match exchange.AlternativeService with
+        | null -> ()
+        | value -> exchange.Http.Response.Headers.AltSvc <- StringValues value
+
+    /// Says how clients are to come to this port from now on.
+    let tellOfPort (exchange: Exchange) =
+        secure exchange
+        offer exchange
 
     /// A switch of protocols, which a stream of HTTP/2 answers as a CONNECT that was accepted (RFC 8441 section
     /// 5).
@@ -78,7 +89,7 @@ module ResponseHead =
                 response.Headers[HeaderName.value name] <- StringValues(HeaderValue.value value)
             | HeaderEdit.Remove name -> response.Headers.Remove(HeaderName.value name) |> ignore
 
-        secure exchange
+        tellOfPort exchange
         RequestId.giveBack exchange
 
         if exchange.Lifetime.IsDraining && not exchange.IsStream then

@@ -16,6 +16,12 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
 
     static let key = obj ()
 
+    /// What the application says of transport security, and bears from slow clients, is its own business.
+    static let inside = {
+        Conduit.Server.Entry.plain with
+            Clients = ClientLimits.any
+    }
+
     /// The exchanges of a client's connection that serve no request at the moment.
     static let restingOn (http: HttpContext) =
         match http.Features.Get<IConnectionItemsFeature>() with
@@ -40,8 +46,7 @@ type EmbeddedBalancer internal (parts: Parts, serve: Exchange -> Task, backgroun
         let exchange =
             match resting |> Option.map _.TryTake() with
             | Some(true, exchange) -> exchange
-            // What the application says of transport security, and bears from slow clients, is its own business.
-            | _ -> Exchange(parts.Lifetime, Deadlines.Shared, (fun () -> ClientLimits.any), (fun () -> null))
+            | _ -> Exchange(parts.Lifetime, Deadlines.Shared, fun () -> inside)
 
         exchange.Begin http.Features
 

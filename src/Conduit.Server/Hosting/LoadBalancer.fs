@@ -101,7 +101,7 @@ type LoadBalancer
                 let! _ = port.Drain loaded.Config.DrainTimeout
                 return Error fault
             | Ok admin ->
-                parts.Log.Listening port.Url
+                port.LogListening()
                 parts.Prober.Begin()
 
                 let background =

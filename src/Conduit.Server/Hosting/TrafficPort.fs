@@ -19,29 +19,29 @@ type private Site = {
     Listener: Listener
 }
 
+/// The ports beside it, where they are asked for.
+type private Beside = {
+    /// Sends to https.
+    Redirect: Site option
+    /// HTTP/3.
+    Http3: Site option
+}
+
 /// What listeners are opened with.
 type private Openers = {
     Traffic: LoadedConfig -> IPEndPoint -> Task<Result<Listener, Fault>>
-    /// The port that sends to https.
     Redirect: LoadedConfig -> IPEndPoint -> Task<Result<Listener, Fault>>
+    Http3: LoadedConfig -> IPEndPoint -> Task<Result<Listener, Fault>>
 }
 
-/// IMPURE: the traffic port, the one that sends to it, and those before them whose requests in flight still
-/// finish. They are moved and drained by one caller at a time.
+/// IMPURE: the traffic port, those beside it, and those before them whose requests in flight still finish. They are moved and drained by one caller at a time.
 [<Sealed>]
-type TrafficPort
-    private (openers: Openers, entrance: Entrance, first: Site, firstRedirect: Site option, log: Log) =
+type TrafficPort private (openers: Openers, entrance: Entrance, first: Site, firstBeside: Beside, log: Log) =
 
     let stopping = new CancellationTokenSource()
     let mutable current = first
-    let mutable redirect = firstRedirect
+    let mutable beside = firstBeside
     let mutable leaving: Leaving list = []
-
-    /// Where requests that are to go to https come in.
-    static let redirectOf (config: Config) =
-        config.Tls
-        |> Option.bind _.RedirectPort
-        |> Option.map (fun port -> IPEndPoint(config.Listen.Address, port))
 
     /// The site for an address: the one there is, if it has that address.
     static let openSite listen (before: Site option) (wanted: IPEndPoint) : Task<Result<Site, Fault>> = task {
@@ -53,29 +53,53 @@ type TrafficPort
             | Error fault -> return Error fault
     }
 
-    static let openRedirect openers before (loaded: LoadedConfig) : Task<Result<Site option, Fault>> = task {
-        match redirectOf loaded.Config with
+    static let isNew (before: Site option) (site: Site) =
+        match before with
+        | Some before -> not (obj.ReferenceEquals(before.Listener, site.Listener))
+        | None -> true
+
+    /// Closes what was opened for nothing.
+    static let giveUp before (site: Site) : Task = task {
+        if isNew before site then
+            let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
+            ()
+    }
+
+    /// The site at a port of the configuration's address, if one is named.
+    static let openAt listen before port (config: Config) : Task<Result<Site option, Fault>> = task {
+        match config.Tls |> Option.bind port with
         | None -> return Ok None
-        | Some wanted ->
-            match! openSite (openers.Redirect loaded) before wanted with
+        | Some port ->
+            match! openSite listen before (IPEndPoint(config.Listen.Address, port)) with
             | Ok site -> return Ok(Some site)
             | Error fault -> return Error fault
     }
 
+    static let openBeside openers (before: Beside) (loaded: LoadedConfig) : Task<Result<Beside, Fault>> = task {
+        match! openAt (openers.Redirect loaded) before.Redirect _.RedirectPort loaded.Config with
+        | Error fault -> return Error fault
+        | Ok redirect ->
+            match! openAt (openers.Http3 loaded) before.Http3 _.Http3Port loaded.Config with
+            | Ok http3 -> return Ok { Redirect = redirect; Http3 = http3 }
+            | Error fault ->
+                match redirect with
+                | Some site -> do! giveUp before.Redirect site
+                | None -> ()
+
+                return Error fault
+    }
+
+    let tell (site: Site) = log.Listening site.Listener.Name
+
     let leave (old: Listener) timeout : Task<int> = task {
         try
             let! cut = old.Drain(timeout, stopping.Token)
-            log.PortClosed(old.Url, cut)
+            log.PortClosed(old.Name, cut)
             return cut
         with error ->
-            log.Failed($"Closing {old.Url}", error)
+            log.Failed($"Closing {old.Name}", error)
             return 0
     }
-
-    let isNew (before: Site option) (site: Site) =
-        match before with
-        | Some before -> not (obj.ReferenceEquals(before.Listener, site.Listener))
-        | None -> true
 
     /// The old listener takes no more connections, and finishes what it has.
     let retire timeout (old: Site) =
@@ -86,31 +110,43 @@ type TrafficPort
             }
             :: (leaving |> List.filter (fun each -> not each.Ended.IsCompleted))
 
-    let replace timeout (site: Site) (redirected: Site option) =
+    let replaceBeside timeout (old: Site option) (next: Site option) =
+        match old, next with
+        | Some old, None -> retire timeout old
+        | Some old, Some site when isNew (Some old) site -> retire timeout old
+        | _ -> ()
+
+    let replace timeout (site: Site) (next: Beside) =
         if isNew (Some current) site then
-            log.Listening site.Listener.Url
+            tell site
             retire timeout current
             current <- site
 
-        match redirect, redirected with
-        | Some old, None -> retire timeout old
-        | Some old, Some site when isNew redirect site -> retire timeout old
-        | _ -> ()
+        next.Http3 |> Option.filter (isNew beside.Http3) |> Option.iter tell
+        replaceBeside timeout beside.Redirect next.Redirect
+        replaceBeside timeout beside.Http3 next.Http3
+        beside <- next
 
-        redirect <- redirected
+    /// All that takes requests for backends.
+    let listeners () = [
+        current.Listener
+        yield! beside.Http3 |> Option.toList |> List.map _.Listener
+        yield! leaving |> List.map _.Listener
+    ]
 
     /// Where clients reach it.
     member _.Url = current.Listener.Url
 
+    /// Tells the log where it listens.
+    member _.LogListening() =
+        tell current
+        beside.Http3 |> Option.iter tell
+
     /// Requests in flight, on all ports.
-    member _.Active =
-        current.Listener.Active
-        + (leaving |> List.sumBy (fun each -> each.Listener.Active))
+    member _.Active = listeners () |> List.sumBy _.Active
 
     /// Connections that clients have open, on all ports.
-    member _.Connections =
-        current.Listener.Connections
-        + (leaving |> List.sumBy (fun each -> each.Listener.Connections))
+    member _.Connections = listeners () |> List.sumBy _.Connections
 
     /// Takes the ports; the fault says why one cannot be had. Requests that go no further than their heads
     /// are counted in `refused`.
@@ -162,17 +198,28 @@ type TrafficPort
                             toHttps,
                             log.Factory
                         ))
+            Http3 =
+                fun loaded endPoint ->
+                    Binding.attempt loaded.Places.Http3 endPoint (fun () ->
+                        Listener.StartQuic(
+                            endPoint,
+                            entrance,
+                            loaded.Config.Heads,
+                            refused,
+                            serve,
+                            log.Factory
+                        ))
         }
 
         match! openSite (openers.Traffic loaded) None config.Listen with
         | Error fault -> return Error fault
         | Ok site ->
-            match! openRedirect openers None loaded with
+            match! openBeside openers { Redirect = None; Http3 = None } loaded with
             | Error fault ->
                 let! _ = site.Listener.Drain(config.DrainTimeout, CancellationToken.None)
                 return Error fault
-            | Ok redirect ->
-                let port = new TrafficPort(openers, entrance, site, redirect, log)
+            | Ok beside ->
+                let port = new TrafficPort(openers, entrance, site, beside, log)
                 httpsPort <- fun () -> Uri(port.Url).Port
                 return Ok port
     }
@@ -188,28 +235,26 @@ type TrafficPort
             match! openSite (openers.Traffic loaded) (Some current) wanted.Listen with
             | Error fault -> return Error [ fault ]
             | Ok site ->
-                match! openRedirect openers redirect loaded with
+                match! openBeside openers beside loaded with
                 | Error fault ->
-                    if isNew (Some current) site then
-                        let! _ = site.Listener.Drain(TimeSpan.Zero, CancellationToken.None)
-                        ()
-
+                    do! giveUp (Some current) site
                     return Error [ fault ]
-                | Ok redirected ->
+                | Ok next ->
                     return
                         Ok(fun () ->
                             enter ()
-                            site.Listener.Limit wanted
 
-                            redirected |> Option.iter _.Listener.Limit(wanted)
-                            replace timeout site redirected)
+                            for site in site :: List.choose id [ next.Redirect; next.Http3 ] do
+                                site.Listener.Limit wanted
+
+                            replace timeout site next)
     }
 
     /// Drains the ports, and waits for those before them too, all within `timeout`. Gives the number of
     /// requests that were cut off.
     member _.Drain(timeout: TimeSpan) : Task<int> = task {
         stopping.CancelAfter timeout
-        redirect |> Option.iter (retire timeout)
+        List.choose id [ beside.Redirect; beside.Http3 ] |> List.iter (retire timeout)
         let! cut = current.Listener.Drain(timeout, CancellationToken.None)
         let! before = Task.WhenAll(leaving |> List.map _.Ended)
         return cut + Array.sum before

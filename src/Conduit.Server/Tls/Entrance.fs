@@ -2,6 +2,7 @@ namespace Conduit.Server
 
 open System
 open System.Collections.Generic
+open System.Net.Quic
 open System.Threading
 open System.Threading.Tasks
 open Conduit
@@ -32,6 +33,8 @@ type Entry = {
     Tls: TlsState option
     /// What responses over TLS say in `Strict-Transport-Security`; null for nothing.
     Hsts: string | null
+    /// What they say in `Alt-Svc`; null for nothing.
+    AlternativeService: string | null
     /// Whose connections begin with a header of the PROXY protocol.
     ProxyFrom: AddressSet
     /// What is borne from slow clients.
@@ -44,6 +47,7 @@ module Entry =
     let plain = {
         Tls = None
         Hsts = null
+        AlternativeService = null
         ProxyFrom = AddressSet.empty
         Clients = ClientLimits.defaults
     }
@@ -55,6 +59,11 @@ module Entry =
         Hsts =
             match state.Config.Hsts with
             | Some seconds -> $"max-age={seconds}"
+            | None -> null
+        AlternativeService =
+            match state.Config.Http3Port with
+            // A day, which is what a client takes it for that is told nothing (RFC 7838 section 3.1).
+            | Some port -> $"h3=\":{port}\"; ma=86400"
             | None -> null
     }
 
@@ -68,6 +77,21 @@ module Entry =
         | entry, [] -> entry
         | Ok _, faults -> Error faults
         | Error others, faults -> Error(others @ faults)
+
+    /// Nobody is offered what this system cannot speak.
+    let private withQuic (config: Config) (entry: Result<'a, Fault list>) =
+        match config.Tls |> Option.bind _.Http3Port with
+        | Some _ when not QuicListener.IsSupported ->
+            let missing =
+                Fault.create
+                    "listen.tls.http3_port"
+                    "HTTP/3 needs the library libmsquic, which this system does not have"
+                    "install libmsquic 2.2 or newer, or take http3_port out"
+
+            match entry with
+            | Ok _ -> Error [ missing ]
+            | Error others -> Error(others @ [ missing ])
+        | _ -> entry
 
     let private ofConfig now (config: Config) : Result<Entry, Fault list> =
         match config.Tls with
@@ -84,7 +108,7 @@ module Entry =
 
     /// Reads the files that a configuration names.
     let read now config : Result<Entry, Fault list> =
-        ofConfig now config |> withBackends now config
+        ofConfig now config |> withBackends now config |> withQuic config
 
     /// The same for a configuration that follows another; with what is wrong and stays as it was.
     let next now (before: Entry) (config: Config) : Result<Entry * FileFault list, Fault list> =
@@ -95,6 +119,7 @@ module Entry =
             |> Result.mapError (List.map fault)
         | _ -> ofConfig now config |> Result.map (fun entry -> entry, [])
         |> withBackends now config
+        |> withQuic config
 
 /// IMPURE: the entry of the moment, which follows its files.
 [<Sealed>]

@@ -120,6 +120,17 @@ module TlsState =
                 | true, options -> options
                 | _ -> state.Default
 
+    /// The same for QUIC, which is TLS 1.3 alone, with the cipher suites of that.
+    let chooseForQuic (serverName: string) (state: TlsState) : SslServerAuthenticationOptions =
+        let chosen = choose serverName state
+
+        SslServerAuthenticationOptions(
+            ServerCertificateContext = chosen.ServerCertificateContext,
+            ApplicationProtocols = List [ SslApplicationProtocol.Http3 ],
+            ClientCertificateRequired = chosen.ClientCertificateRequired,
+            RemoteCertificateValidationCallback = chosen.RemoteCertificateValidationCallback
+        )
+
     /// What is read anew where its files have changed, and else stays; so does what is wrong by now.
     let private renewed stamps read (old: 'a) : 'a * FileFault list =
         if stamps then
